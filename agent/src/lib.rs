@@ -1,0 +1,36 @@
+//! Makes load: dials the controller, takes orders, drives VUs through their flows, records samples, streams intervals.
+//!
+//! A library: the `cli` room runs it as a process (`throng agent`) or embeds it (`throng run`). It never knows the controller's code.
+
+mod alarm;
+mod clock;
+mod config;
+mod crew;
+mod drive;
+mod fence;
+mod health;
+pub mod http;
+mod limits;
+mod lines;
+mod link;
+mod offset;
+mod orders;
+mod parts;
+mod prepared;
+mod random;
+mod recorder;
+mod run;
+mod spool;
+mod step;
+mod stop;
+mod tally;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+mod vu;
+mod worker;
+
+pub use config::{Config, Ended, Error};
+pub use crew::{Crew, Job, Report, StopHow, preflight};
+pub use fence::Fence;
+pub use run::run;

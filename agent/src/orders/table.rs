@@ -1,0 +1,227 @@
+//! The table in the parent's doc comment, row by row: in this state, at this event, these actions, then that state.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+/// The rows: state, event, actions, next state.
+fn rows() -> Vec<[&'static str; 4]> {
+    include_str!("../orders.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! |")?.strip_suffix('|'))
+        .filter(|line| !line.starts_with('-'))
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            cells.try_into().unwrap()
+        })
+        .collect()
+}
+
+fn compiled() -> Compiled {
+    let bundle = plan::Bundle {
+        name: "r.yaml".to_owned(),
+        source: plan::one_request("http://127.0.0.1/"),
+        ..plan::Bundle::default()
+    };
+    let plan = Arc::new(plan::compile(&bundle).unwrap());
+    Compiled {
+        digest: plan.digest().to_vec(),
+        plan,
+    }
+}
+
+/// An event by its name in the table.
+fn event(name: &str) -> Event {
+    let words: Vec<&str> = name.split(' ').collect();
+    let numbered = || {
+        let (run, epoch) = words[1].split_once('.').unwrap();
+        (run.to_owned(), epoch.parse::<u32>().unwrap())
+    };
+    let run = || words[1].to_owned();
+    match words[..] {
+        ["assign", _, ref rest @ ..] => {
+            let (run, epoch) = numbered();
+            Event::Assign(Assign {
+                run,
+                epoch,
+                seat: if rest == ["without", "seat"] { 2 } else { 1 },
+                weights: vec![1, 1],
+                from_ns: i64::from(rest == ["later"]),
+                preflight: rest != ["blind"],
+            })
+        }
+        ["bundle", _] => Event::Bundle(run()),
+        ["compiled", _] => Event::Compiled(run(), Ok(compiled())),
+        ["compiled", _, "badly"] => Event::Compiled(
+            run(),
+            Err((ProblemKind::ProblemCompile, "line 3".to_owned())),
+        ),
+        ["looked", _, ref rest @ ..] => {
+            let (run, epoch) = numbered();
+            let result = match rest {
+                [] => Ok(()),
+                _ => Err((ProblemKind::ProblemTarget, "connection refused".to_owned())),
+            };
+            Event::Looked { run, epoch, result }
+        }
+        ["go", _] => Event::Go {
+            run: run(),
+            t0_ns: 5,
+        },
+        ["stop", _, "graceful"] => Event::Stop(run(), StopHow::Graceful),
+        ["stop", _, "interrupt"] => Event::Stop(run(), StopHow::Interrupt),
+        ["closed", _] => Event::Closed(run()),
+        ["lease", "over"] => Event::LeaseOver,
+        ["finished"] => Event::Finished,
+        ["saved"] => Event::Saved,
+        ["shut", "down"] => Event::ShutDown,
+        ["goodbye"] => Event::Goodbye,
+        _ => panic!("no event is called {name:?}"),
+    }
+}
+
+/// The orders in a state of the table, by the way that leads there.
+fn orders(state: &str) -> Orders {
+    let way: &[&str] = match state {
+        "idle" => &[],
+        "coming" => &["bundle r"],
+        "bundled" => &["bundle r", "compiled r"],
+        "preparing" => &["bundle r", "assign r.1"],
+        "looking" => &["bundle r", "compiled r", "assign r.1"],
+        "ready" => &["bundle r", "compiled r", "assign r.1 blind"],
+        "unfit" => &["bundle r", "compiled r badly", "assign r.1"],
+        "load" => &["bundle r", "compiled r", "assign r.1 blind", "go r"],
+        "fenced" => &[
+            "bundle r",
+            "compiled r",
+            "assign r.1 blind",
+            "go r",
+            "lease over",
+        ],
+        "over" => &[
+            "bundle r",
+            "compiled r",
+            "assign r.1 blind",
+            "go r",
+            "finished",
+        ],
+        "leaving" => &[
+            "bundle r",
+            "compiled r",
+            "assign r.1 blind",
+            "go r",
+            "shut down",
+        ],
+        "going" => &[
+            "bundle r",
+            "compiled r",
+            "assign r.1 blind",
+            "go r",
+            "finished",
+            "shut down",
+        ],
+        "ended" => &["shut down"],
+        _ => panic!("no state is called {state:?}"),
+    };
+    let mut orders = Orders::default();
+    for name in way {
+        orders.step(event(name));
+    }
+    orders
+}
+
+fn next(orders: &Orders) -> &'static str {
+    match &orders.state {
+        State::Ended => "ended",
+        State::Load { .. } if orders.leaving => "leaving",
+        State::Over { .. } if orders.leaving => "going",
+        State::Idle => match orders.bundle {
+            Bundle::Here(..) => "bundled",
+            Bundle::Coming(_) => "coming",
+            Bundle::None => "idle",
+        },
+        State::Preparing { .. } => "preparing",
+        State::Answered { fit: Some(_), .. } => "ready",
+        State::Answered { fit: None, .. } => "unfit",
+        State::Load { fenced: false, .. } => "load",
+        State::Load { fenced: true, .. } => "fenced",
+        State::Over { .. } => "over",
+    }
+}
+
+fn describe(actions: &[Action]) -> String {
+    let words: Vec<String> = actions
+        .iter()
+        .map(|action| match action {
+            Action::Look { run, epoch, .. } => format!("look {run}.{epoch}"),
+            Action::Answer(answer) => {
+                let how = match answer.problem_kind() {
+                    ProblemKind::ProblemNone => "ready",
+                    ProblemKind::ProblemCompile => "compile",
+                    ProblemKind::ProblemTarget => "target",
+                    ProblemKind::ProblemLocal => "local",
+                };
+                assert_eq!(answer.problem.is_empty(), how == "ready");
+                assert_eq!(answer.digest.is_empty(), how != "ready");
+                format!("answer {}.{} {how}", answer.run, answer.epoch)
+            }
+            Action::Muster { part, t0_ns, .. } => {
+                assert_eq!((part.seat, part.stripe.agents(), *t0_ns), (1, 2, 5));
+                format!("muster {}.{}", part.run, part.epoch)
+            }
+            Action::StartedAgain => "started again".to_owned(),
+            Action::Stop(StopHow::Graceful) => "stop graceful".to_owned(),
+            Action::Stop(StopHow::Interrupt) => "stop interrupt".to_owned(),
+            Action::Fence => "fence".to_owned(),
+            Action::Done => "done".to_owned(),
+            Action::Forget => "forget".to_owned(),
+            Action::Leave => "leave".to_owned(),
+            Action::End(Ended::Goodbye) => "end goodbye".to_owned(),
+            Action::End(Ended::ShutDown) => "end shut down".to_owned(),
+        })
+        .collect();
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+#[test]
+fn the_table_is_true() {
+    let rows = rows();
+    assert!(rows.len() > 70, "only {} rows were found", rows.len());
+    let mut wrong = Vec::new();
+    for [state, name, actions, then] in rows {
+        let mut orders = orders(state);
+        let done = describe(&orders.step(event(name)));
+        let now = next(&orders);
+        // A bundle that is there is worth a word only where it is all there is.
+        let now = match (now, then) {
+            ("coming" | "bundled", "idle") => "idle",
+            _ => now,
+        };
+        if (done.as_str(), now) != (actions, then) {
+            wrong.push(format!(
+                "{state} | {name}: {done} | {now}, not {actions} | {then}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn who_has_no_crew_holds_a_lease_only_while_it_prepares() {
+    for (state, holds) in [
+        ("idle", false),
+        ("preparing", true),
+        ("ready", true),
+        ("load", true),
+        ("fenced", false),
+        ("over", false),
+        ("ended", false),
+    ] {
+        assert_eq!(orders(state).holds_lease(), holds, "{state}");
+    }
+}

@@ -1,0 +1,97 @@
+//! An agent's life in a process: a thread for its link, so that nothing else in the process delays its heartbeats.
+//!
+//! Several agents may live in one process; they share nothing.
+
+use crate::clock;
+use crate::config::{Config, Ended, Error};
+use crate::link::Link;
+use crate::link::dial;
+use crate::link::load::Crews;
+use proto::v1::Hello;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::pin;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+use tonic::transport::Endpoint;
+
+/// How long crews and compilations have to end after the link has.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Dials the controller and works for it until `shutdown` completes (a run then ends gracefully first), or the controller
+/// closes for good. Dropping the future cuts everything at once.
+///
+/// # Errors
+/// The controller cannot be found, or does not want this agent.
+pub async fn run(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<Ended, Error> {
+    let endpoint = dial::endpoint(&config.controller)?;
+    let (stop, stopped) = oneshot::channel();
+    let (end, mut ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("throng-link".to_owned())
+        .spawn(move || {
+            // An error means that nobody waits for it.
+            let _ = end.send(live(config, endpoint, stopped));
+        })
+        .map_err(|error| Error::Broken(format!("no thread for it: {error}")))?;
+    let broke = |_| Error::Broken("its thread panicked".to_owned());
+    let mut shutdown = pin!(shutdown);
+    tokio::select! {
+        result = &mut ended => return result.map_err(broke)?,
+        () = &mut shutdown => {}
+    }
+    // An error means that it has ended already.
+    let _ = stop.send(());
+    ended.await.map_err(broke)?
+}
+
+fn live(
+    config: Config,
+    endpoint: Endpoint,
+    stopped: oneshot::Receiver<()>,
+) -> Result<Ended, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Broken(format!("no runtime for it: {error}")))?;
+    let hello = hello(&config, random());
+    let link = Link::new(Crews, config, endpoint, hello, random());
+    let ended = LocalSet::new().block_on(&runtime, link.run(stopped));
+    runtime.shutdown_timeout(LINGER);
+    ended
+}
+
+/// What an agent says of itself.
+pub(crate) fn hello(config: &Config, incarnation: u64) -> Hello {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Hello {
+        protocol: proto::PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        name: config.name.clone(),
+        incarnation,
+        labels: config.labels.clone().into_iter().collect(),
+        cores: count(std::thread::available_parallelism().map_or(1, usize::from)),
+        workers: count(config.workers.max(1)),
+        host: host(),
+        pid: std::process::id(),
+    }
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// Another number for each life: std's hasher is seeded by the system's randomness.
+fn random() -> u64 {
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u64(clock::boot_ns());
+    hasher.write_u32(std::process::id());
+    hasher.finish()
+}

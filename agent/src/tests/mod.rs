@@ -1,0 +1,10 @@
+//! What crews do, in stopped time, against a target in memory: each executor, its ends, its books.
+
+mod books;
+mod closed;
+mod flow;
+mod open;
+mod rig;
+mod seeds;
+mod shared;
+mod stops;

@@ -1,0 +1,243 @@
+//! Watching a run until it is over: progress and messages on stderr, then its report. Shared by `run` and `wait`.
+
+use crate::args::{Common, LogFormat};
+use crate::clock;
+use crate::control::Control;
+use crate::error::Error;
+use crate::progress;
+use crate::signals::Signals;
+use crate::summary_file::SummaryFile;
+use crate::terminal::Terminal;
+use controller::report::Report;
+use proto::v1::run_event::Event;
+use proto::v1::{Level, LogLine, Progress, RunOver, StartReply, StateChanged, StopMode};
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+/// How long an interrupted run has to end before its watcher leaves without it; docs/running.md states it.
+pub(crate) const INTERRUPT_BOUND: Duration = Duration::from_secs(15);
+/// How often progress is told where no line can be rewritten.
+const PLAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// What the first Ctrl-C does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    /// Stops the run: this process started it.
+    Stops,
+    /// Leaves the run alone and only stops watching.
+    Leaves,
+}
+
+/// What is to end with an exit code of its own, though it is fine by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FailOn {
+    /// Load or data have gaps.
+    Degraded,
+}
+
+/// Tells that a run was started on a standing controller.
+pub(crate) fn announce(started: &StartReply, common: &Common, terminal: &Terminal) {
+    if common.quiet {
+        return;
+    }
+    match started.queued_behind {
+        0 => terminal.line(&format!("run {}", started.run)),
+        1 => terminal.line(&format!(
+            "run {}: queued behind another run (--no-queue refuses to wait)",
+            started.run
+        )),
+        ahead => terminal.line(&format!(
+            "run {}: queued behind {ahead} other runs (--no-queue refuses to wait)",
+            started.run
+        )),
+    }
+}
+
+/// Watches `run` to its end.
+///
+/// # Errors
+/// `Lost` when the controller goes away, `InterruptTooSlow` when an interrupted run does not end within its bound.
+pub(crate) async fn until_over(
+    control: &mut Control,
+    run: &str,
+    interrupt: Interrupt,
+    mut signals: Signals,
+    common: &Common,
+    terminal: &Terminal,
+) -> Result<RunOver, Error> {
+    let mut events = control.watch(run).await?;
+    let mut screen = Screen {
+        common,
+        terminal,
+        told: None,
+        last: String::new(),
+    };
+    let mut deadline = None;
+    let over = loop {
+        tokio::select! {
+            event = events.message() => match event {
+                Ok(Some(event)) => match event.event {
+                    Some(Event::Over(over)) => break Ok(over),
+                    Some(Event::Progress(progress)) => screen.progress(&progress),
+                    Some(Event::State(state)) => screen.state(&state),
+                    Some(Event::Log(line)) => screen.log(&line),
+                    None => {}
+                },
+                Ok(None) => break Err(lost(control, run, "it closed the connection".to_owned())),
+                Err(status) => break Err(lost(control, run, crate::control::root_cause(&status))),
+            },
+            () = signals.interrupted(), if deadline.is_none() => {
+                if interrupt == Interrupt::Leaves {
+                    break Err(Error::StoppedWatching(run.to_owned()));
+                }
+                screen.say(&format!("interrupting the run; its report comes within {} s, a second Ctrl-C leaves at once", INTERRUPT_BOUND.as_secs()));
+                deadline = Some(clock::now() + INTERRUPT_BOUND);
+                // An error here shows again as the loss of the events, or as the bound.
+                let mut control = control.clone();
+                let run = run.to_owned();
+                tokio::spawn(async move { control.stop(&run, StopMode::StopInterrupt, "Ctrl-C or SIGTERM at the command line").await });
+            }
+            () = clock::until(deadline), if deadline.is_some() => break Err(Error::InterruptTooSlow(INTERRUPT_BOUND.as_secs())),
+        }
+    };
+    terminal.status("");
+    over.map(|mut over: RunOver| {
+        if over.text == screen.last && !common.quiet {
+            // Said already.
+            over.text.clear();
+        }
+        over
+    })
+}
+
+fn lost(control: &Control, run: &str, why: String) -> Error {
+    Error::Lost {
+        url: control.url().to_owned(),
+        run: run.to_owned(),
+        why,
+    }
+}
+
+/// Prints the report on stdout, and why the run ended if not by itself on stderr; writes the summary; gives the exit code.
+///
+/// # Errors
+/// `Internal` when the report is none (a controller of another version) or stdout is gone, `Summary` when the disk is full.
+pub(crate) fn conclude(
+    over: &RunOver,
+    fail_on: Option<FailOn>,
+    summary: Option<SummaryFile>,
+    common: &Common,
+    terminal: &Terminal,
+) -> Result<u8, Error> {
+    let mut code = u8::try_from(over.exit_code).unwrap_or(u8::MAX);
+    if !over.report.is_empty() {
+        let report: Report = serde_json::from_slice(&over.report).map_err(|error| {
+            Error::Internal(format!(
+                "the report cannot be read: {error}; is the controller of another version?"
+            ))
+        })?;
+        if let Some(FailOn::Degraded) = fail_on {
+            code = report.exit.code_failing_on_degraded();
+        }
+        // First, for it must not be lost when nobody reads stdout any more.
+        if let Some(summary) = summary {
+            summary.write(&over.report)?;
+        }
+        let mut text = controller::report::text(&report, colored(common));
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(|error| Error::Internal(format!("cannot print the report: {error}")))?;
+    }
+    if !over.text.is_empty() {
+        match common.log_format {
+            LogFormat::Text => terminal.line(&over.text),
+            LogFormat::Json => tracing::warn!(target: "throng::run", "{}", over.text),
+        }
+    }
+    Ok(code)
+}
+
+fn colored(common: &Common) -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdout().is_terminal() && !common.without_color()
+}
+
+/// What is shown while a run goes on.
+struct Screen<'a> {
+    common: &'a Common,
+    terminal: &'a Terminal,
+    told: Option<Instant>,
+    last: String,
+}
+
+impl Screen<'_> {
+    fn say(&self, text: &str) {
+        if self.common.quiet {
+            return;
+        }
+        match self.common.log_format {
+            LogFormat::Text => self.terminal.line(text),
+            LogFormat::Json => tracing::info!(target: "throng::run", "{text}"),
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        let rewrites = self.terminal.rewrites() && self.common.log_format == LogFormat::Text;
+        if rewrites && !self.common.quiet {
+            self.terminal.status(&progress::line(
+                progress,
+                self.terminal.width().saturating_sub(1),
+            ));
+            return;
+        }
+        let now = clock::now();
+        if self
+            .told
+            .is_none_or(|told| now.saturating_duration_since(told) >= PLAIN_EVERY)
+        {
+            self.told = Some(now);
+            self.say(&progress::line(progress, usize::MAX));
+        }
+    }
+
+    fn state(&mut self, state: &StateChanged) {
+        if !state.text.is_empty() {
+            self.say(&state.text);
+            self.last.clone_from(&state.text);
+        }
+    }
+
+    /// A message of an agent or a scenario. The report has the table of errors, so that only `-v` shows them as they come.
+    fn log(&self, line: &LogLine) {
+        let level = Level::try_from(line.level).unwrap_or(Level::Error);
+        let wanted = match level {
+            _ if self.common.verbose => true,
+            Level::Info => !self.common.quiet,
+            Level::Warn | Level::Error => !line.error,
+        };
+        if !wanted {
+            return;
+        }
+        let times = if line.count > 1 {
+            format!(" ({} times)", line.count)
+        } else {
+            String::new()
+        };
+        let sample = if line.sample.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", line.sample)
+        };
+        let text = format!("{}{times}{sample}", line.text);
+        match (self.common.log_format, level) {
+            (LogFormat::Json, Level::Info) => tracing::info!(target: "throng::agent", "{text}"),
+            (LogFormat::Json, Level::Warn) => tracing::warn!(target: "throng::agent", "{text}"),
+            (LogFormat::Json, Level::Error) => tracing::error!(target: "throng::agent", "{text}"),
+            (LogFormat::Text, _) => self.terminal.line(&text),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Ctrl-C and SIGTERM: the first asks politely, the second leaves at once. What politeness means is the verb's business.
+
+use crate::clock;
+use crate::terminal::Terminal;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Signals closer together than this are one: `timeout` and some shells send theirs to the process and to its group.
+const ONE_PRESS: Duration = Duration::from_millis(300);
+
+/// Tells whether a signal has come. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Signals(watch::Receiver<bool>);
+
+impl Signals {
+    /// Begins to listen. From here on the process no longer dies of the first SIGINT or SIGTERM.
+    pub(crate) fn listen(terminal: &Terminal) -> std::io::Result<Self> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let (tell, told) = watch::channel(false);
+        let terminal = terminal.clone();
+        tokio::spawn(async move {
+            let mut first: Option<Instant> = None;
+            loop {
+                tokio::select! {
+                    Some(()) = interrupt.recv() => {}
+                    Some(()) = terminate.recv() => {}
+                    else => return,
+                }
+                let now = clock::now();
+                if first.is_some_and(|at| now.duration_since(at) < ONE_PRESS) {
+                    continue;
+                }
+                if first.is_some() {
+                    terminal.status("");
+                    terminal.line("interrupted twice: leaving at once, without a report");
+                    leave();
+                }
+                first = Some(now);
+                // Nobody may be listening yet, or any more; a later receiver still sees the value.
+                let _ = tell.send(true);
+            }
+        });
+        Ok(Self(told))
+    }
+
+    /// Resolves at the first signal, at once if it has come already.
+    pub(crate) async fn interrupted(&mut self) {
+        if self.0.wait_for(|came| *came).await.is_err() {
+            // The listener is gone, so no signal can come.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the second signal must not wait for main, which may be stuck"
+)]
+fn leave() -> ! {
+    std::process::exit(i32::from(controller::exit::ExitCode::Interrupted.code()))
+}

@@ -1,0 +1,267 @@
+//! The flags of `throng run`, their precedence, and what of them goes into the bundle. Contradictions are found elsewhere.
+
+use crate::args;
+use crate::error::Error;
+use crate::follow::FailOn;
+use clap::ArgMatches;
+use plan::Overrides;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `throng run`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A scenario file, `-` for stdin, the http(s) URL of a .yaml file, or any other http(s) URL to request over and over
+    #[arg(value_name = "FILE|URL")]
+    pub(crate) source: Option<String>,
+
+    /// Start the demo service on a free port and aim at it
+    #[arg(long, env = "THRONG_DEMO", help_heading = "Target")]
+    pub(crate) demo: bool,
+    /// Aim at this service: goes before every URL that begins with `/`
+    #[arg(
+        long,
+        env = "THRONG_BASE_URL",
+        value_name = "URL",
+        help_heading = "Target"
+    )]
+    pub(crate) base_url: Option<String>,
+    /// Accept any certificate of the target
+    #[arg(long, env = "THRONG_INSECURE_SKIP_TLS_VERIFY", help_heading = "Target")]
+    pub(crate) insecure_skip_tls_verify: bool,
+    /// Do not look at the target before the load begins
+    #[arg(long, env = "THRONG_NO_PREFLIGHT", help_heading = "Target")]
+    pub(crate) no_preflight: bool,
+
+    /// Virtual users
+    #[arg(
+        short = 'u',
+        long,
+        env = "THRONG_VUS",
+        value_name = "N",
+        help_heading = "Load (wins over the file)"
+    )]
+    pub(crate) vus: Option<u64>,
+    /// How long, e.g. `30s` or `1m30s`
+    #[arg(
+        short = 'd',
+        long,
+        env = "THRONG_DURATION",
+        value_name = "TIME",
+        help_heading = "Load (wins over the file)"
+    )]
+    pub(crate) duration: Option<String>,
+    /// Iterations in all, shared by the virtual users
+    #[arg(
+        short = 'i',
+        long,
+        env = "THRONG_ITERATIONS",
+        value_name = "N",
+        help_heading = "Load (wins over the file)"
+    )]
+    pub(crate) iterations: Option<u64>,
+    /// A stage of a ramp, `10s:20` for 20 virtual users after 10 s; repeat it, or write several with commas
+    #[arg(
+        short = 's',
+        long = "stage",
+        env = "THRONG_STAGE",
+        value_name = "TIME:VUS",
+        value_delimiter = ',',
+        help_heading = "Load (wins over the file)"
+    )]
+    pub(crate) stages: Vec<String>,
+    /// A variable of the scenario; repeat it. In THRONG_ENV, pairs are separated by commas
+    #[arg(
+        short = 'e',
+        long = "env",
+        env = "THRONG_ENV",
+        value_name = "NAME=VALUE",
+        help_heading = "Load (wins over the file)"
+    )]
+    pub(crate) variables: Vec<String>,
+    /// Seeds every random choice; printed in the report [default: drawn]
+    #[arg(
+        long,
+        env = "THRONG_SEED",
+        value_name = "N",
+        help_heading = "Load (wins over the file)"
+    )]
+    pub(crate) seed: Option<u64>,
+
+    /// How many agents throng starts itself, one worker each [default: one per core; with --listen none]
+    #[arg(long, env = "THRONG_AGENTS", value_name = "N", help_heading = "Fleet")]
+    pub(crate) agents: Option<u32>,
+    /// Run on the fleet of this standing controller
+    #[arg(
+        long,
+        env = "THRONG_CONTROLLER",
+        value_name = "URL",
+        help_heading = "Fleet"
+    )]
+    pub(crate) controller: Option<String>,
+    /// Be the controller of this one run, and let agents join here
+    #[arg(long, env = "THRONG_LISTEN", value_name = "ADDR", value_parser = args::listen, help_heading = "Fleet")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Begin when so many agents are there
+    #[arg(
+        long,
+        env = "THRONG_EXPECT_AGENTS",
+        value_name = "N",
+        help_heading = "Fleet"
+    )]
+    pub(crate) expect_agents: Option<u32>,
+    /// When the wait is over, begin with at least so many [default: as expected]
+    #[arg(
+        long,
+        env = "THRONG_MIN_AGENTS",
+        value_name = "M",
+        help_heading = "Fleet"
+    )]
+    pub(crate) min_agents: Option<u32>,
+    /// How long to wait for agents
+    #[arg(long, env = "THRONG_WAIT", value_name = "TIME", default_value = "60s", value_parser = plan::parse_duration, help_heading = "Fleet")]
+    pub(crate) wait: Duration,
+    /// Print the run's id and leave; `throng wait RUN` gives its report
+    #[arg(long, env = "THRONG_DETACH", help_heading = "Fleet")]
+    pub(crate) detach: bool,
+    /// Refuse to queue behind a run in progress
+    #[arg(long, env = "THRONG_NO_QUEUE", help_heading = "Fleet")]
+    pub(crate) no_queue: bool,
+
+    /// Write the report's figures as JSON, in the shape of k6's handleSummary data
+    #[arg(
+        long,
+        env = "THRONG_SUMMARY",
+        value_name = "FILE",
+        help_heading = "Report"
+    )]
+    pub(crate) summary: Option<PathBuf>,
+    /// Columns of trends, e.g. `avg,p(99),max`
+    #[arg(
+        long,
+        env = "THRONG_SUMMARY_TREND_STATS",
+        value_name = "STATS",
+        help_heading = "Report"
+    )]
+    pub(crate) summary_trend_stats: Option<String>,
+    /// A tag on every sample; repeat it. In THRONG_TAG, pairs are separated by commas
+    #[arg(
+        long = "tag",
+        env = "THRONG_TAG",
+        value_name = "NAME=VALUE",
+        help_heading = "Report"
+    )]
+    pub(crate) tags: Vec<String>,
+    /// Also fail when load or data have gaps: `degraded` ends with 120
+    #[arg(
+        long,
+        env = "THRONG_FAIL_ON",
+        value_name = "WHAT",
+        value_enum,
+        hide_possible_values = true,
+        help_heading = "Report"
+    )]
+    pub(crate) fail_on: Option<FailOn>,
+    /// Judge no thresholds
+    #[arg(long, env = "THRONG_NO_THRESHOLDS", help_heading = "Report")]
+    pub(crate) no_thresholds: bool,
+    /// `k6`: where throng is stricter, be as lax (a threshold without samples passes)
+    #[arg(
+        long,
+        env = "THRONG_COMPAT",
+        value_name = "TOOL",
+        value_enum,
+        hide_possible_values = true,
+        help_heading = "Report"
+    )]
+    pub(crate) compat: Option<Compat>,
+}
+
+/// Tools whose laxer rules can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Compat {
+    /// k6
+    K6,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  The built-in reservation rush, on the demo service:
+    throng run --demo
+  One request, over and over:
+    throng run http://localhost:8080/ -u 50 -d 10s
+  A scenario of yours, its figures kept:
+    throng run scenario.yaml --base-url http://shop.test --summary out.json
+  The same flow under another load:
+    throng run scenario.yaml -s 10s:20 -s 1m:20 -s 10s:0
+  With `throng agent --controller http://THIS-HOST:7437` on three hosts:
+    throng run scenario.yaml --listen 0.0.0.0:7437 --expect-agents 3
+  On the fleet of a standing controller:
+    throng run scenario.yaml --controller http://controller:7437 --detach
+
+Ctrl-C interrupts the run, prints its report and exits with 105; a second one
+leaves at once. Exit codes: docs/exit-codes.md.";
+
+impl Args {
+    /// What clap cannot do: lists from the environment, and k6's tiers, by which an execution option that was typed wipes those of
+    /// the environment.
+    pub(crate) fn settle(&mut self, matches: &ArgMatches) {
+        for (id, list) in [("variables", &mut self.variables), ("tags", &mut self.tags)] {
+            if !list.is_empty() && !args::typed(matches, id) {
+                *list = list
+                    .iter()
+                    .flat_map(|text| text.split(','))
+                    .filter(|text| !text.trim().is_empty())
+                    .map(str::to_owned)
+                    .collect();
+            }
+        }
+        if ["duration", "iterations", "stages"]
+            .iter()
+            .any(|id| args::typed(matches, id))
+        {
+            if !args::typed(matches, "duration") {
+                self.duration = None;
+            }
+            if !args::typed(matches, "iterations") {
+                self.iterations = None;
+            }
+            if !args::typed(matches, "stages") {
+                self.stages.clear();
+            }
+        }
+    }
+
+    /// What the command line says about the run itself.
+    pub(super) fn overrides(&self) -> Result<Overrides, Error> {
+        Ok(Overrides {
+            vus: self.vus,
+            duration: self.duration.clone(),
+            iterations: self.iterations,
+            stages: self.stages.clone(),
+            base_url: self.base_url.clone(),
+            tags: pairs("--tag", &self.tags)?,
+            summary_trend_stats: self.summary_trend_stats.clone(),
+            no_thresholds: self.no_thresholds,
+            compat_k6: self.compat == Some(Compat::K6),
+            insecure_skip_tls_verify: self.insecure_skip_tls_verify,
+        })
+    }
+
+    /// `-e`.
+    pub(super) fn variables(&self) -> Result<BTreeMap<String, String>, Error> {
+        pairs("--env", &self.variables)
+    }
+}
+
+fn pairs(flag: &str, list: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    list.iter()
+        .map(|text| {
+            args::pair(text)
+                .map_err(|hint| Error::flags(format!("{flag} {text}: not a pair"), hint))
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! `throng run`: from a scenario to the report, alone or with a fleet.
+//!
+//! Alone is a fleet of one process: the same controller, the same agents, the same wire.
+
+mod contradictions;
+mod flags;
+
+pub(crate) use flags::Args;
+
+use crate::args::{Common, LogFormat};
+use crate::control::Control;
+use crate::embedded::{self, Embedded, Wanted};
+use crate::error::Error;
+use crate::follow::{self, Interrupt};
+use crate::signals::Signals;
+use crate::source;
+use crate::summary_file::SummaryFile;
+use crate::terminal::Terminal;
+use proto::v1::StartHead;
+
+/// Runs, and gives the process's exit code.
+///
+/// # Errors
+/// Whatever keeps the run from its report; a run that failed with a report is no error but an exit code.
+pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Result<u8, Error> {
+    args.check()?;
+    let given = source::given(args.source.as_deref(), args.demo, args.base_url.is_some())?;
+    let mut overrides = args.overrides()?;
+    let variables = args.variables()?;
+    let summary = args
+        .summary
+        .as_deref()
+        .map(SummaryFile::claim)
+        .transpose()?;
+
+    let color = terminal.rewrites() && !common.without_color();
+    let demo = if args.demo {
+        Some(embedded::demo().await?)
+    } else {
+        None
+    };
+    if let Some(demo) = &demo {
+        overrides.base_url = Some(format!("http://{}", demo.address()));
+    }
+    let bundle = source::bundle(
+        given,
+        overrides,
+        variables,
+        args.seed.unwrap_or_else(source::seed),
+        color,
+    )
+    .await?;
+    source::compile(&bundle, color)?;
+
+    // From here on there is something to end in order.
+    let signals = Signals::listen(terminal)
+        .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
+
+    let wait_ms = u64::try_from(args.wait.as_millis()).unwrap_or(u64::MAX);
+    let mut head = StartHead {
+        expect_agents: args.expect_agents.unwrap_or(0),
+        min_agents: args.min_agents.unwrap_or(0),
+        wait_ms,
+        queue: !args.no_queue,
+        preflight: !args.no_preflight,
+        ..StartHead::default()
+    };
+    let over = if let Some(url) = &args.controller {
+        let mut control = Control::connect(url).await?;
+        let started = control.start(&bundle, &head).await?;
+        if args.detach {
+            println!("{}", started.run);
+            return Ok(0);
+        }
+        follow::announce(&started, common, terminal);
+        follow::until_over(
+            &mut control,
+            &started.run,
+            Interrupt::Stops,
+            signals,
+            common,
+            terminal,
+        )
+        .await?
+    } else {
+        let mut embedded = Embedded::start(Wanted {
+            listen: args.listen,
+            agents: args.agents,
+        })
+        .await?;
+        if args.listen.is_some() && !common.quiet && common.log_format == LogFormat::Text {
+            terminal.line(&format!(
+                "agents join with `throng agent --controller {}` (or this host's address, from elsewhere)",
+                embedded.url()
+            ));
+        }
+        if head.expect_agents == 0 {
+            head.expect_agents = embedded.agents().max(1);
+        }
+        let mut control = Control::connect(embedded.url()).await?;
+        let started = control.start(&bundle, &head).await?;
+        let over = embedded
+            .guard(follow::until_over(
+                &mut control,
+                &started.run,
+                Interrupt::Stops,
+                signals,
+                common,
+                terminal,
+            ))
+            .await;
+        embedded.stop().await;
+        over?
+    };
+    let code = follow::conclude(&over, args.fail_on, summary, common, terminal)?;
+    if let Some(demo) = demo {
+        demo.stop().await;
+    }
+    Ok(code)
+}

@@ -1,0 +1,327 @@
+//! One run being acted out: what its machine decides is sent, what agents say is noted, what is due by time is done.
+
+mod hearing;
+mod sending;
+
+use crate::fleet::Fleet;
+use crate::gather::{Gather, Received};
+use crate::lease::Pool;
+use crate::logs::Logs;
+use crate::member::Member;
+use crate::outline::Outline;
+use crate::progress::Pace;
+use crate::run::{Action, AgentId, Ending, Event, Limits, Moment, Needs, Phase, Run};
+use metrics::Outcome;
+use plan::Plan;
+use proto::v1::{
+    self, Level, LogLine, RunEvent, RunOver, RunState, StateChanged, StopMode, run_event,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::broadcast;
+
+/// Events that a slow watcher may fall behind before it misses some.
+const EVENTS: usize = 512;
+/// Notes kept for the report.
+const NOTES: usize = 100;
+/// How often progress is told.
+const PROGRESS_NS: u64 = 1_000_000_000;
+/// How often thresholds with `abortOnFail` are looked at; k6's.
+const THRESHOLDS_NS: u64 = 2_000_000_000;
+
+/// A bundle that was received and compiled.
+#[derive(Debug)]
+pub struct Order {
+    /// The run's id.
+    pub id: String,
+    /// The bundle's name.
+    pub name: String,
+    /// The bundle's seed.
+    pub seed: u64,
+    /// Wall time, for labels.
+    pub unix_ms: u64,
+    /// Its bytes, as agents get them.
+    pub bundle: Vec<u8>,
+    /// What it means.
+    pub plan: Plan,
+    /// What was asked for.
+    pub needs: Needs,
+}
+
+/// What an agent says that concerns its run.
+#[derive(Debug)]
+pub enum Said {
+    /// Alive, with totals.
+    Heartbeat(v1::Heartbeat),
+    /// Ready, or not.
+    Prepared(v1::Prepared),
+    /// Its load began.
+    Started(v1::Started),
+    /// What it measured.
+    Interval(Box<Received>),
+    /// What it logs.
+    Log(v1::LogLines),
+    /// It wants indexes.
+    Lease(v1::LeaseRequest),
+    /// Its part is over.
+    Done(v1::Done),
+}
+
+/// One run. Fields are open to [`crate::closing`], which makes its report.
+#[derive(Debug)]
+pub struct Active {
+    /// What was ordered.
+    pub order: Order,
+    /// The plan's digest.
+    pub digest: [u8; 32],
+    /// What directing needs of the plan.
+    pub outline: Outline,
+    /// Its state.
+    pub run: Run,
+    /// Its agents as enlisted, by seat of the newest assignment.
+    pub members: BTreeMap<AgentId, Member>,
+    epoch: u32,
+    /// Lives that came back under a new number after they were lost.
+    returned: BTreeMap<AgentId, AgentId>,
+    /// Controller time at which load begins.
+    pub t0: Option<u64>,
+    /// How it is being stopped, and since which run time.
+    pub stopped: Option<(StopMode, String, u64)>,
+    /// Everything merged.
+    pub gather: Gather,
+    /// What was said.
+    pub logs: Logs,
+    /// Leased indexes.
+    pub pools: BTreeMap<u32, Pool>,
+    /// What went wrong on the way.
+    pub notes: Vec<String>,
+    /// Once it has ended.
+    pub over: Option<RunOver>,
+    version: String,
+    pace: Pace,
+    state: StateChanged,
+    events: broadcast::Sender<RunEvent>,
+    next_progress: u64,
+    next_thresholds: u64,
+}
+
+impl Active {
+    /// A run whose turn has not come.
+    #[must_use]
+    pub fn new(order: Order, limits: Limits, version: String) -> Self {
+        let outline = Outline::new(&order.plan);
+        let limits = Limits {
+            load: outline.length,
+            drain: outline.drain,
+            ..limits
+        };
+        Self {
+            digest: order.plan.digest(),
+            run: Run::new(order.needs, limits),
+            members: BTreeMap::new(),
+            epoch: 0,
+            returned: BTreeMap::new(),
+            t0: None,
+            stopped: None,
+            gather: Gather::default(),
+            logs: Logs::default(),
+            pools: outline.pools(),
+            notes: Vec::new(),
+            over: None,
+            version,
+            pace: Pace::default(),
+            state: StateChanged {
+                state: RunState::StateChecked.into(),
+                text: String::new(),
+            },
+            events: broadcast::channel(EVENTS).0,
+            next_progress: 0,
+            next_thresholds: 0,
+            outline,
+            order,
+        }
+    }
+
+    /// throng's version here.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Its state on the wire; one that waits for its turn is queued.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        self.state.state()
+    }
+
+    /// Run time at a controller time; 0 before T0 is known.
+    #[must_use]
+    pub fn run_time(&self, now: u64) -> i64 {
+        let since = self.t0.map_or(0, |t0| i128::from(now) - i128::from(t0));
+        i64::try_from(since).unwrap_or(i64::MAX)
+    }
+
+    /// What a new watcher is told first, and what follows.
+    #[must_use]
+    pub fn watch(&self) -> (RunEvent, broadcast::Receiver<RunEvent>) {
+        (
+            event(run_event::Event::State(self.state.clone())),
+            self.events.subscribe(),
+        )
+    }
+
+    /// Tells watchers.
+    pub fn tell(&mut self, what: run_event::Event) {
+        // Without watchers there is nobody to tell.
+        let _ = self.events.send(event(what));
+    }
+
+    /// Announces a state.
+    pub fn announce(&mut self, state: RunState, text: String) {
+        let word = crate::director::state_word(state);
+        if text.is_empty() {
+            tracing::debug!(run = self.order.id, "{word}");
+        } else {
+            tracing::info!(run = self.order.id, "{word}: {text}");
+        }
+        self.state = StateChanged {
+            state: state.into(),
+            text,
+        };
+        self.tell(run_event::Event::State(self.state.clone()));
+    }
+
+    /// Notes something that the report and every watcher should have.
+    pub fn note(&mut self, text: String) {
+        tracing::warn!(run = self.order.id, "{text}");
+        if self.notes.len() < NOTES {
+            self.notes.push(text.clone());
+        }
+        self.tell(run_event::Event::Log(LogLine {
+            level: Level::Warn.into(),
+            text,
+            count: 1,
+            sample: String::new(),
+            error: false,
+        }));
+    }
+
+    /// Puts an event to the machine and does what it decides. True once the run is over.
+    pub fn event(&mut self, fleet: &mut Fleet, now: u64, event: Event) -> bool {
+        let rtt = self
+            .members
+            .keys()
+            .filter_map(|id| fleet.get(*id))
+            .map(|agent| agent.rtt)
+            .max();
+        let at = Moment {
+            now,
+            rtt: rtt.unwrap_or(0),
+        };
+        let mut ended = None;
+        for action in self.run.step(at, event) {
+            match action {
+                Action::Announce(state, text) => self.announce(state, text),
+                Action::Warn(text) => self.note(text),
+                Action::Assign {
+                    epoch,
+                    seats,
+                    preflight,
+                } => self.assign(fleet, epoch, &seats, preflight),
+                Action::Release(id) => {
+                    self.members.remove(&id);
+                    self.release(fleet, id);
+                }
+                Action::Go(t0) => {
+                    self.t0 = Some(t0);
+                    self.next_progress = t0;
+                    self.next_thresholds = t0.saturating_add(THRESHOLDS_NS);
+                    self.send_all(fleet, &self.go(t0));
+                }
+                Action::Stop(mode, reason) => {
+                    let at = u64::try_from(self.run_time(now)).unwrap_or(0);
+                    // A run that is only late was not cut short: all of it was due.
+                    let at = self.stopped.as_ref().map_or(at, |(_, _, first)| *first);
+                    self.stopped = Some((mode, reason, at));
+                    self.send_all(fleet, &self.stop());
+                }
+                Action::End(ending) => ended = Some(ending),
+            }
+        }
+        let over = ended.is_some();
+        if let Some(ending) = ended {
+            self.end(fleet, now, &ending);
+        }
+        over
+    }
+
+    fn end(&mut self, fleet: &mut Fleet, now: u64, ending: &Ending) {
+        for line in self.logs.flush() {
+            self.tell(run_event::Event::Log(line));
+        }
+        let over = crate::closing::close(self, ending, now);
+        self.announce(RunState::StateOver, String::new());
+        self.tell(run_event::Event::Over(over.clone()));
+        self.over = Some(over);
+        let everybody: Vec<AgentId> = self
+            .members
+            .keys()
+            .chain(self.returned.keys())
+            .copied()
+            .collect();
+        for id in everybody {
+            self.release(fleet, id);
+        }
+    }
+
+    /// Does what is due. True once the run is over.
+    pub fn tick(&mut self, fleet: &mut Fleet, now: u64) -> bool {
+        let event = match self.run.phase {
+            Phase::Enlisting { .. } => Event::Idle(fleet.idle()),
+            _ => Event::Tick,
+        };
+        if self.event(fleet, now, event) {
+            return true;
+        }
+        let Some(t0) = self.t0 else { return false };
+        if now >= self.next_progress {
+            self.next_progress = now.saturating_add(PROGRESS_NS);
+            for line in self.logs.flush() {
+                self.tell(run_event::Event::Log(line));
+            }
+            let progress = self.pace.progress(self, now);
+            self.pace.seen(now, progress.requests);
+            self.tell(run_event::Event::Progress(progress));
+        }
+        if now >= self.next_thresholds && matches!(self.run.phase, Phase::Load { .. }) {
+            self.next_thresholds = now.saturating_add(THRESHOLDS_NS);
+            if let Some(failed) = self.aborting(Duration::from_nanos(now - t0)) {
+                return self.event(fleet, now, Event::Abort(failed));
+            }
+        }
+        false
+    }
+
+    /// The first threshold with `abortOnFail` that fails on what is merged. Those without samples wait for the end.
+    fn aborting(&self, elapsed: Duration) -> Option<String> {
+        let watched =
+            self.order.plan.thresholds.iter().filter(|threshold| {
+                threshold.abort_on_fail && elapsed >= threshold.delay_abort_eval
+            });
+        for threshold in watched {
+            if let Outcome::Failed { actual } =
+                threshold.parsed.evaluate(self.gather.store(), elapsed)
+            {
+                return Some(format!(
+                    "{}: {} (is {actual:.2})",
+                    threshold.key, threshold.expression
+                ));
+            }
+        }
+        None
+    }
+}
+
+fn event(event: run_event::Event) -> RunEvent {
+    RunEvent { event: Some(event) }
+}

@@ -1,0 +1,164 @@
+//! What a run hears from its agents, and what it makes of it.
+
+use super::{Active, Said};
+use crate::fleet::Fleet;
+use crate::gather::{Received, Taken};
+use crate::run::{AgentId, Event, Part, Problem};
+use proto::v1;
+use proto::v1::to_agent::Message;
+
+impl Active {
+    /// Takes what an agent says. True once the run is over.
+    pub fn heard(&mut self, fleet: &mut Fleet, now: u64, from: AgentId, said: Said) -> bool {
+        let id = self.returned.get(&from).copied().unwrap_or(from);
+        let outline = &self.outline;
+        let known = |scenario: &str| outline.knows(scenario);
+        let Some(member) = self.members.get_mut(&id) else {
+            return false;
+        };
+        match said {
+            Said::Heartbeat(heartbeat) => member.heartbeat(heartbeat, known),
+            Said::Started(started) => {
+                member
+                    .started
+                    .get_or_insert((started.at_ns, started.uncertainty_ns));
+            }
+            Said::Prepared(prepared) => {
+                let epoch = prepared.epoch;
+                let result = self.prepared(&prepared);
+                return self.event(fleet, now, Event::Prepared(id, epoch, result));
+            }
+            Said::Interval(received) => self.interval(fleet, now, from, id, *received),
+            Said::Log(log) => {
+                let (seat, name) = (member.seat, member.name.clone());
+                self.logs.take(seat, &name, log.lines, log.suppressed);
+            }
+            Said::Lease(request) => self.lease(fleet, from, id, &request),
+            Said::Done(done) => {
+                member.report(done.totals, done.health, known);
+                member.vus = 0;
+                member.ended = Some(now);
+                let (seat, incarnation, name) =
+                    (member.seat, member.incarnation, member.name.clone());
+                let lost = self
+                    .run
+                    .members
+                    .get(&id)
+                    .is_some_and(|member| member.part == Part::Lost);
+                let early = self.stopped.is_none() && self.ends_early(seat, now);
+                if let Some(member) = self.members.get_mut(&id) {
+                    member.left = lost || early;
+                }
+                self.gather.ended(seat, incarnation, done.intervals);
+                if early && !lost {
+                    self.note(format!("{name} ended before its part was over; the rest of its share is not made by anyone else"));
+                }
+                return self.event(fleet, now, Event::Done(id));
+            }
+        }
+        false
+    }
+
+    fn prepared(&self, prepared: &v1::Prepared) -> Result<(), Problem> {
+        if !prepared.problem.is_empty() || prepared.problem_kind() != v1::ProblemKind::ProblemNone {
+            return Err(Problem {
+                kind: prepared.problem_kind(),
+                text: prepared.problem.chars().take(1000).collect(),
+            });
+        }
+        if prepared.digest != self.digest {
+            return Err(Problem {
+                kind: v1::ProblemKind::ProblemCompile,
+                text: "its plan differs from the controller's; are both of the same build?"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn interval(
+        &mut self,
+        fleet: &Fleet,
+        now: u64,
+        from: AgentId,
+        id: AgentId,
+        mut received: Received,
+    ) {
+        let run_now = self.run_time(now);
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        let (seat, incarnation, name) = (member.seat, member.incarnation, member.name.clone());
+        if (received.seat, received.incarnation) != (seat, incarnation) {
+            received.content = Err(proto::convert::Rejected {
+                at: "interval".to_owned(),
+                what: format!("it claims seat {} of another agent or life", received.seat),
+            });
+            (received.seat, received.incarnation) = (seat, incarnation);
+        }
+        let sequence = match self.gather.take(received, run_now) {
+            Taken::Merged(sequence) | Taken::Again(sequence) => sequence,
+            Taken::Refused(sequence, what) => {
+                self.note(format!("{name}: {what}"));
+                sequence
+            }
+        };
+        if let Some(agent) = fleet.get(from) {
+            agent.link.send(Message::Ack(v1::Ack {
+                run: self.order.id.clone(),
+                sequence,
+            }));
+        }
+    }
+
+    fn lease(&mut self, fleet: &Fleet, from: AgentId, id: AgentId, request: &v1::LeaseRequest) {
+        let running = self
+            .run
+            .members
+            .get(&id)
+            .is_some_and(|member| member.part == Part::Running);
+        let (Some(member), Some(pool)) =
+            (self.members.get(&id), self.pools.get_mut(&request.scenario))
+        else {
+            return;
+        };
+        // Whoever was lost, or belongs to an older assignment, gets nothing more.
+        let want = if running && request.epoch == self.epoch && from == id {
+            request.want
+        } else {
+            0
+        };
+        let grant = pool.grant(member.seat, want);
+        if let Some(agent) = fleet.get(from) {
+            agent.link.send(Message::Grant(v1::Grant {
+                run: self.order.id.clone(),
+                scenario: request.scenario,
+                from: grant.from,
+                to: grant.to,
+                last: grant.last,
+            }));
+        }
+    }
+
+    /// True if a seat has something to do for more than a second yet: nobody told it to stop, so it drains, or was fenced.
+    fn ends_early(&self, seat: u32, now: u64) -> bool {
+        const SLACK: u64 = 1_000_000_000;
+        let run_now = u64::try_from(self.run_time(now)).unwrap_or(0);
+        plan::Stripe::try_new(vec![1; self.members.len()])
+            .is_ok_and(|stripe| run_now + SLACK < self.outline.lasts(&stripe, seat as usize))
+    }
+
+    /// Notes when an agent was lost, before the machine hears of it.
+    pub fn gone(&mut self, fleet: &mut Fleet, now: u64, id: AgentId, why: String) -> bool {
+        if self.returned.contains_key(&id) {
+            return false;
+        }
+        if let Some(member) = self.members.get_mut(&id) {
+            member.vus = 0;
+            // One that went home while others still worked: what it had not done of a number of iterations is lost.
+            member.left |= member.ended.is_some() && self.stopped.is_none();
+            member.ended.get_or_insert(now);
+        }
+        self.event(fleet, now, Event::Gone(id, why))
+    }
+}

@@ -1,0 +1,150 @@
+//! What a run sends its agents: their parts, the start, the stop; and again after a reconnect.
+
+use super::Active;
+use crate::fleet::Fleet;
+use crate::member::Member;
+use crate::run::{AgentId, Part, Phase};
+use proto::v1::to_agent::Message;
+use proto::v1::{self, StopMode};
+
+impl Active {
+    pub(super) fn release(&self, fleet: &mut Fleet, id: AgentId) {
+        if let Some(agent) = fleet.get(id) {
+            agent.link.send(Message::Closed(v1::RunClosed {
+                run: self.order.id.clone(),
+            }));
+            fleet.assign(id, None);
+        }
+    }
+
+    pub(super) fn assign(
+        &mut self,
+        fleet: &mut Fleet,
+        epoch: u32,
+        seats: &[AgentId],
+        preflight: bool,
+    ) {
+        self.epoch = epoch;
+        self.members = (0..)
+            .zip(seats)
+            .filter_map(|(seat, id)| Some((*id, Member::new(*id, seat, fleet.get(*id)?))))
+            .collect();
+        for id in seats {
+            fleet.assign(*id, Some(self.order.id.clone()));
+            self.send_part(fleet, *id, epoch == 1, preflight);
+        }
+    }
+
+    fn send_part(&self, fleet: &Fleet, id: AgentId, bundle: bool, preflight: bool) {
+        let (Some(agent), Some(member)) = (fleet.get(id), self.members.get(&id)) else {
+            return;
+        };
+        if bundle {
+            for chunk in proto::bundle::chunks(&self.order.id, &self.order.bundle) {
+                agent.link.send(Message::Bundle(chunk));
+            }
+        }
+        agent.link.send(Message::Assign(v1::Assign {
+            run: self.order.id.clone(),
+            epoch: self.epoch,
+            seat: member.seat,
+            weights: vec![1; self.members.len()],
+            from_ns: 0,
+            preflight,
+        }));
+    }
+
+    pub(super) fn go(&self, t0_ns: u64) -> Message {
+        Message::Go(v1::Go {
+            run: self.order.id.clone(),
+            t0_ns,
+        })
+    }
+
+    pub(super) fn stop(&self) -> Message {
+        let (mode, reason) = self
+            .stopped
+            .as_ref()
+            .map_or((StopMode::StopInterrupt, ""), |(mode, reason, _)| {
+                (*mode, reason)
+            });
+        Message::Stop(v1::StopRun {
+            run: self.order.id.clone(),
+            mode: mode.into(),
+            reason: reason.to_owned(),
+        })
+    }
+
+    pub(super) fn send_all(&self, fleet: &Fleet, message: &Message) {
+        for agent in self.members.keys().filter_map(|id| fleet.get(*id)) {
+            agent.link.send(message.clone());
+        }
+    }
+
+    /// The same life on a new connection: what it may have missed is sent again; agents take repetitions as such.
+    pub fn reconnected(&self, fleet: &Fleet, id: AgentId) {
+        let (Some(agent), Some(member)) = (fleet.get(id), self.members.get(&id)) else {
+            return;
+        };
+        let part = self.run.members.get(&id).map(|member| &member.part);
+        match (&self.run.phase, part) {
+            (Phase::Preflight { .. }, Some(Part::Asked)) => {
+                self.send_part(
+                    fleet,
+                    id,
+                    true,
+                    self.order.needs.preflight && self.epoch == 1,
+                );
+            }
+            (Phase::Load { .. } | Phase::Drain { .. }, _) => {
+                if let Some(sequence) = self.gather.acknowledged(member.seat, member.incarnation) {
+                    agent.link.send(Message::Ack(v1::Ack {
+                        run: self.order.id.clone(),
+                        sequence,
+                    }));
+                }
+                if let Some(t0) = self.t0.filter(|_| member.started.is_none()) {
+                    agent.link.send(self.go(t0));
+                }
+                if self.stopped.is_some() {
+                    agent.link.send(self.stop());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A life that was lost dials again: its share is gone, but what it measured still counts. True if it was one of ours.
+    pub fn returned(&mut self, fleet: &mut Fleet, id: AgentId, incarnation: u64) -> bool {
+        if self.t0.is_none() {
+            return false;
+        }
+        let Some(member) = self
+            .members
+            .values()
+            .find(|member| member.incarnation == incarnation)
+        else {
+            return false;
+        };
+        let (old, seat, name) = (member.id, member.seat, member.name.clone());
+        self.returned.insert(id, old);
+        fleet.assign(id, Some(self.order.id.clone()));
+        if let Some(agent) = fleet.get(id) {
+            if let Some(sequence) = self.gather.acknowledged(seat, incarnation) {
+                agent.link.send(Message::Ack(v1::Ack {
+                    run: self.order.id.clone(),
+                    sequence,
+                }));
+            }
+            agent.link.send(Message::Stop(v1::StopRun {
+                run: self.order.id.clone(),
+                mode: StopMode::StopInterrupt.into(),
+                reason: "its lease had run out".to_owned(),
+            }));
+        }
+        self.note(format!(
+            "{name} came back after its lease had run out; what it measured meanwhile is taken"
+        ));
+        true
+    }
+}

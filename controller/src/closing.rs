@@ -1,0 +1,254 @@
+//! The end of a run: judging thresholds, closing the books, and the report.
+
+use crate::active::Active;
+use crate::conservation::{Conservation, Fate};
+use crate::exit::ExitCode;
+use crate::report::{AgentFacts, Ended, Exit, Report, RunFacts};
+use crate::run::{Ending, Why};
+use crate::verdict::{Evidence, Grade, Verdict, Witness};
+use metrics::summary::Unjudged;
+use metrics::{Judged, Metric, Summary, SummaryOptions, TrendStat};
+use plan::{Plan, Step, Stripe};
+use proto::v1::{RunOver, StopMode};
+use std::time::Duration;
+
+/// Makes the report of a run that ends now.
+pub fn close(active: &mut Active, ending: &Ending, now: u64) -> RunOver {
+    let report = report(active, ending, now);
+    let json = serde_json::to_vec(&report).unwrap_or_else(|error| {
+        // Every number in it is finite by construction; say so rather than send nothing.
+        tracing::error!(run = active.order.id, %error, "the report cannot be written as JSON");
+        Vec::new()
+    });
+    RunOver {
+        report: json,
+        exit_code: u32::from(report.exit.code),
+        text: ending.text.clone(),
+    }
+}
+
+fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
+    let began = active.t0.is_some_and(|t0| now >= t0);
+    let t0 = active.t0.unwrap_or(now);
+    let fates: Vec<(u32, Fate)> = active
+        .members
+        .values()
+        .map(|member| {
+            let part = active
+                .run
+                .members
+                .get(&member.id)
+                .map(|member| &member.part);
+            let fate = if began {
+                member.fate(part)
+            } else {
+                Fate::Unused
+            };
+            (member.seat, fate)
+        })
+        .collect();
+    let fate = |seat: u32| {
+        fates
+            .iter()
+            .find(|(s, _)| *s == seat)
+            .map_or(Fate::Unused, |(_, fate)| *fate)
+    };
+
+    let mut members: Vec<_> = active.members.values().collect();
+    members.sort_by_key(|member| member.seat);
+    if began && fates.iter().any(|(_, fate)| *fate == Fate::Done) {
+        // Shared iterations that nobody began before the time was over: k6's dropped_iterations.
+        for (scenario, pool) in &active.pools {
+            let Some(name) = active.outline.name(*scenario) else {
+                continue;
+            };
+            let begun = members
+                .iter()
+                .filter(|member| fate(member.seat) == Fate::Done);
+            let unused: u64 = begun
+                .map(|member| {
+                    pool.granted_to(member.seat)
+                        .saturating_sub(member.of(name, |totals| totals.begun + totals.dropped))
+                })
+                .sum();
+            let never = pool.total() - pool.granted() + unused;
+            if never > 0 {
+                active.gather.add_dropped(name, never);
+            }
+        }
+    }
+    let load_ns = members
+        .iter()
+        .filter_map(|member| u64::try_from(active.gather.from_seat(member.seat).until).ok())
+        .max()
+        .unwrap_or(0)
+        .min(now.saturating_sub(t0));
+    let elapsed = Duration::from_nanos(load_ns);
+    let plan = &active.order.plan;
+    let judged = if began {
+        active
+            .gather
+            .judge(&plan.thresholds, elapsed, plan.options.compat_k6)
+    } else {
+        Vec::new()
+    };
+    let summary = Summary::new(active.gather.store(), &judged, &options(plan, elapsed));
+
+    let accounts: Vec<_> = members
+        .iter()
+        .map(|member| member.account(fate(member.seat), &active.gather, t0, now))
+        .collect();
+    let promises = match Stripe::try_new(vec![1; members.len()]) {
+        Ok(stripe) if began => {
+            // Late agents are cut after all of their load was due.
+            let cut = matches!(ending.why, Why::Stopped(_) | Why::Aborted)
+                .then(|| active.stopped.as_ref().map(|(_, _, at)| *at))
+                .flatten();
+            active.outline.promises(&stripe, &active.pools, cut)
+        }
+        _ => Vec::new(),
+    };
+    let http_reqs = active.gather.count(Metric::HttpReqs);
+    let conservation = Conservation::new(&promises, &accounts, http_reqs, active.gather.rejected());
+    let witnesses: Vec<Witness> = members
+        .iter()
+        .map(|member| member.witness(&active.gather))
+        .collect();
+    let verdict = Verdict::new(&Evidence {
+        witnesses: if began { witnesses } else { Vec::new() },
+        median_ns: active
+            .gather
+            .service_time(&[0.5])
+            .and_then(|quantiles| quantiles.first().copied()),
+        conservation: began.then(|| conservation.clone()),
+        overflow: active.gather.count(Metric::OverflowSamples) + active.gather.store().overflow(),
+    });
+    let share = 1.0 / members.len().max(1) as f64;
+    let agents: Vec<AgentFacts> = members
+        .iter()
+        .map(|member| member.facts(fate(member.seat), share, active.t0))
+        .collect();
+    let deserted = began
+        && agents
+            .iter()
+            .all(|agent| matches!(agent.fate, Fate::Lost | Fate::Left));
+    let (start_skew_ms, start_uncertainty_ms) = skew(&agents);
+    Report {
+        metrics: summary.metrics,
+        root_group: summary.root_group,
+        options: summary.options,
+        state: summary.state,
+        run: RunFacts {
+            id: active.order.id.clone(),
+            name: active.order.name.clone(),
+            version: active.version().to_owned(),
+            started_unix_ms: active.order.unix_ms,
+            began,
+            load_ms: load_ns as f64 / 1e6,
+            ended: ended(ending.why),
+            reason: ending.text.clone(),
+            seed: active.order.seed,
+            plan: active
+                .digest
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            compat_k6: plan.options.compat_k6,
+            start_skew_ms,
+            start_uncertainty_ms,
+            notes: active.notes.clone(),
+        },
+        agents,
+        conservation,
+        exit: Exit::new(&applying(ending, &judged, verdict.grade, deserted)),
+        verdict,
+        errors: active.logs.errors(),
+    }
+}
+
+fn applying(ending: &Ending, judged: &[Judged], grade: Grade, deserted: bool) -> Vec<ExitCode> {
+    let mut codes: Vec<ExitCode> = ending.exit().into_iter().collect();
+    if deserted {
+        codes.push(ExitCode::Fleet);
+    }
+    if judged.iter().any(|judged| !judged.result.ok) {
+        codes.push(ExitCode::Thresholds);
+    }
+    // A threshold that could not be compared says that the numbers cannot be used.
+    let unjudged = judged
+        .iter()
+        .any(|judged| judged.result.reason == Some(Unjudged::Overflow));
+    if grade == Grade::Invalid || unjudged {
+        codes.push(ExitCode::NumbersInvalid);
+    }
+    if grade == Grade::Degraded {
+        codes.push(ExitCode::Degraded);
+    }
+    codes
+}
+
+fn ended(why: Why) -> Ended {
+    match why {
+        Why::Finished => Ended::Finished,
+        Why::Stopped(StopMode::StopInterrupt) => Ended::Interrupted,
+        Why::Stopped(StopMode::StopGraceful) => Ended::Stopped,
+        Why::Aborted => Ended::Aborted,
+        Why::Target => Ended::TargetUnreachable,
+        Why::NeverComplete => Ended::FleetIncomplete,
+        Why::FleetLost => Ended::FleetLost,
+    }
+}
+
+/// Between the first begin and the last, and how far off that may be: both ends' uncertainties.
+fn skew(agents: &[AgentFacts]) -> (Option<f64>, Option<f64>) {
+    let starts: Vec<(f64, f64)> = agents
+        .iter()
+        .filter_map(|agent| Some((agent.start_ms?, agent.start_uncertainty_ms?)))
+        .collect();
+    let first = starts.iter().min_by(|a, b| a.0.total_cmp(&b.0));
+    let last = starts.iter().max_by(|a, b| a.0.total_cmp(&b.0));
+    match (first, last) {
+        (Some(first), Some(last)) if starts.len() > 1 => {
+            (Some(last.0 - first.0), Some(first.1 + last.1))
+        }
+        (Some(_), _) => (Some(0.0), Some(0.0)),
+        _ => (None, None),
+    }
+}
+
+fn options(plan: &Plan, duration: Duration) -> SummaryOptions {
+    let stat = |stat: &plan::TrendStat| match *stat {
+        plan::TrendStat::Avg => TrendStat::Avg,
+        plan::TrendStat::Min => TrendStat::Min,
+        plan::TrendStat::Med => TrendStat::Med,
+        plan::TrendStat::Max => TrendStat::Max,
+        plan::TrendStat::Count => TrendStat::Count,
+        plan::TrendStat::Percentile(percent) => TrendStat::Percentile(percent),
+    };
+    let mut checks = Vec::new();
+    for flow in &plan.flows {
+        declared(&flow.steps, &mut checks);
+    }
+    SummaryOptions {
+        trend_stats: plan.options.summary_trend_stats.iter().map(stat).collect(),
+        duration,
+        checks,
+        ..SummaryOptions::default()
+    }
+}
+
+/// Group and name of each check, in the plan's order.
+fn declared(steps: &[Step], checks: &mut Vec<(String, String)>) {
+    for step in steps {
+        match step {
+            Step::Request(request) => checks.extend(
+                request
+                    .checks
+                    .iter()
+                    .map(|check| (request.group.clone(), check.name.clone())),
+            ),
+            Step::Group { steps, .. } => declared(steps, checks),
+            Step::Let(_) | Step::Sleep { .. } | Step::Stop { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The books balance, whatever happened.
+
+use super::*;
+
+const S: u128 = 1_000_000_000;
+
+fn account(fate: Fate, totals: ScenarioTotals) -> Account {
+    Account {
+        fate,
+        requests_merged: totals.requests,
+        totals: vec![ScenarioTotals {
+            scenario: "s".to_owned(),
+            ..totals
+        }],
+        intervals: 10,
+        missing: 0,
+        merged_ns: 10 * S,
+        held_ns: 10 * S,
+    }
+}
+
+fn promise(unit: Unit, shares: &[u128]) -> Promise {
+    Promise {
+        scenario: "s".to_owned(),
+        unit,
+        shares: shares.to_vec(),
+        ungranted: 0,
+        basis: Basis::Whole,
+    }
+}
+
+fn open(begun: u64, dropped: u64, expired: u64, due: u64) -> ScenarioTotals {
+    ScenarioTotals {
+        begun,
+        dropped,
+        expired,
+        due,
+        completed: begun,
+        ..ScenarioTotals::default()
+    }
+}
+
+/// planned, made, dropped, expired, lost, short, unaccounted
+fn numbers(line: &Line) -> [f64; 7] {
+    [
+        line.planned,
+        line.made,
+        line.dropped,
+        line.expired,
+        line.lost,
+        line.short,
+        line.unaccounted,
+    ]
+}
+
+#[test]
+fn open_lines_balance_whatever_happened() {
+    let table = [
+        (
+            "all made",
+            Fate::Done,
+            open(90, 8, 2, 100),
+            Basis::Whole,
+            [200.0, 190.0, 8.0, 2.0, 0.0, 0.0, 0.0],
+        ),
+        (
+            "some vanished",
+            Fate::Done,
+            open(90, 0, 0, 100),
+            Basis::Whole,
+            [200.0, 190.0, 0.0, 0.0, 0.0, 0.0, 10.0],
+        ),
+        (
+            "one too many",
+            Fate::Done,
+            open(101, 0, 0, 100),
+            Basis::Whole,
+            [200.0, 201.0, 0.0, 0.0, 0.0, 0.0, -1.0],
+        ),
+        (
+            "lost at 60 due",
+            Fate::Lost,
+            open(57, 1, 0, 60),
+            Basis::Whole,
+            [200.0, 157.0, 1.0, 0.0, 40.0, 0.0, 2.0],
+        ),
+        (
+            "late",
+            Fate::Late,
+            open(57, 0, 0, 60),
+            Basis::Whole,
+            [200.0, 157.0, 0.0, 0.0, 0.0, 0.0, 43.0],
+        ),
+        (
+            "stopped at 60 due",
+            Fate::Done,
+            open(59, 1, 0, 60),
+            Basis::DueUntilStopped,
+            [160.0, 159.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+        ),
+        (
+            "stopped, and nobody knows what was due",
+            Fate::Done,
+            open(59, 1, 0, 0),
+            Basis::DoneUntilStopped,
+            [160.0, 159.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+        ),
+        (
+            "left at 60 due",
+            Fate::Left,
+            open(60, 0, 0, 60),
+            Basis::Whole,
+            [200.0, 160.0, 0.0, 0.0, 40.0, 0.0, 0.0],
+        ),
+        (
+            "leased, and not all begun",
+            Fate::Done,
+            open(90, 0, 0, 0),
+            Basis::Leased,
+            [200.0, 190.0, 10.0, 0.0, 0.0, 0.0, 0.0],
+        ),
+    ];
+    for (name, fate, totals, basis, expected) in table {
+        let accounts = [
+            account(Fate::Done, open(100, 0, 0, 100)),
+            account(fate, totals),
+        ];
+        let promise = Promise {
+            basis,
+            ..promise(Unit::Iterations, &[100, 100])
+        };
+        let line = line(&promise, &accounts);
+        assert_eq!(numbers(&line), expected, "{name}");
+        assert_eq!(
+            line.planned,
+            line.made + line.dropped + line.expired + line.lost + line.unaccounted,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn closed_lines_balance_in_vu_seconds() {
+    let held = |seconds: f64| ScenarioTotals {
+        vu_ns: (seconds * 1e9) as u64,
+        ..ScenarioTotals::default()
+    };
+    let table = [
+        (
+            "all held",
+            Fate::Done,
+            held(50.0),
+            [100.0, 100.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        ),
+        (
+            "late starts",
+            Fate::Done,
+            held(49.5),
+            [100.0, 99.5, 0.0, 0.0, 0.0, 0.5, 0.0],
+        ),
+        (
+            "held longer",
+            Fate::Done,
+            held(51.0),
+            [101.0, 101.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        ),
+        (
+            "lost",
+            Fate::Lost,
+            held(20.0),
+            [100.0, 70.0, 0.0, 0.0, 30.0, 0.0, 0.0],
+        ),
+    ];
+    for (name, fate, totals, expected) in table {
+        let accounts = [account(Fate::Done, held(50.0)), account(fate, totals)];
+        let line = line(&promise(Unit::VuSeconds, &[50 * S, 50 * S]), &accounts);
+        assert_eq!(numbers(&line), expected, "{name}");
+        assert_eq!(
+            line.planned,
+            line.made + line.short + line.lost + line.unaccounted,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn leased_indexes_of_a_lost_agent_are_lost_and_those_of_nobody_dropped() {
+    let accounts = [
+        account(Fate::Done, open(60, 0, 0, 60)),
+        account(Fate::Lost, open(10, 0, 0, 10)),
+    ];
+    let promise = Promise {
+        ungranted: 15,
+        ..promise(Unit::Iterations, &[60, 25])
+    };
+    let books = Conservation::new(&[promise], &accounts, 0, 0);
+    assert_eq!(
+        numbers(&books.scenarios[0]),
+        [100.0, 70.0, 15.0, 0.0, 15.0, 0.0, 0.0]
+    );
+    assert_eq!(books.gap(), Some(0.15));
+}
+
+#[test]
+fn requests_counted_are_merged_or_lost_with_an_agent() {
+    let requests = |fate, requests, requests_merged| Account {
+        requests_merged,
+        ..account(
+            fate,
+            ScenarioTotals {
+                requests,
+                requests_cut: 1,
+                ..ScenarioTotals::default()
+            },
+        )
+    };
+    let accounts = [
+        requests(Fate::Done, 100, 100),
+        requests(Fate::Lost, 50, 45),
+        requests(Fate::Lost, 40, 44),
+    ];
+    let books = Conservation::new(&[], &accounts, 189, 0);
+    let expected = Requests {
+        counted: 194,
+        merged: 189,
+        lost: 5,
+        unaccounted: 0,
+        cut: 3,
+    };
+    assert_eq!(books.requests, expected);
+    let twice = Conservation::new(&[], &accounts[..1], 101, 0);
+    assert_eq!(twice.requests.unaccounted, -1, "merged twice shows");
+}
+
+#[test]
+fn completeness_is_of_time_held() {
+    let mut accounts = [
+        account(Fate::Done, open(0, 0, 0, 0)),
+        account(Fate::Lost, open(0, 0, 0, 0)),
+    ];
+    accounts[1].held_ns = 15 * S;
+    accounts[1].missing = 5;
+    let found = Conservation::new(&[], &accounts, 0, 1).completeness;
+    let expected = Completeness {
+        share: 0.8,
+        intervals: 25,
+        merged: 20,
+        rejected: 1,
+        agents: 2,
+    };
+    assert_eq!(found, expected);
+}

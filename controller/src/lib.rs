@@ -1,0 +1,78 @@
+//! Directs a fleet: enlists agents, hands each its part, agrees on the instant to begin, merges what they measure, and reports.
+//!
+//! Acts through the wire only and never knows an agent's code; the command line talks to it over the same `Control` service when it
+//! is embedded. Rooms within: [`run`] decides (pure), [`active`] acts it out, [`director`] is the loop, [`fleet`] the register,
+//! [`gather`] the merging, [`conservation`] and [`verdict`] the judging (pure), [`report`] the outcome. Time comes from [`clock`].
+
+pub mod active;
+pub mod clock;
+pub mod closing;
+pub mod conservation;
+pub mod director;
+pub mod exit;
+pub mod fleet;
+pub mod gather;
+pub mod lease;
+pub mod link;
+pub mod logs;
+pub mod member;
+pub mod names;
+pub mod outline;
+pub mod progress;
+pub mod report;
+pub mod run;
+mod serve;
+pub mod service_control;
+pub mod service_fleet;
+pub mod verdict;
+
+pub use exit::ExitCode;
+pub use report::Report;
+pub use serve::serve;
+use std::time::Duration;
+
+/// How to direct.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How long an agent may go on unheard. 5 s.
+    pub lease: Duration,
+    /// How often agents send heartbeats. 500 ms.
+    pub heartbeat: Duration,
+    /// How long agents may take to get ready, the look at the target included. 60 s.
+    pub prepare: Duration,
+    /// throng's version, for people.
+    pub version: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(5),
+            heartbeat: Duration::from_millis(500),
+            prepare: Duration::from_secs(60),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// Why the controller ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server failed.
+    #[error("the controller cannot serve: {0}")]
+    Server(#[source] tonic::transport::Error),
+    /// A bug: the loop that decides everything broke.
+    #[error("the controller broke: {0}")]
+    Director(String),
+}
+
+/// Why a request of the command line is refused; the text is for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another run is in progress.
+    Busy(String),
+    /// Too many wait.
+    Full(String),
+    /// No such run.
+    NoSuchRun(String),
+}

@@ -1,0 +1,189 @@
+//! What is known of one agent's part in one run. It outlives the agent: a lost one stays in the books.
+
+use crate::conservation::{Account, Fate};
+use crate::fleet::Agent;
+use crate::gather::Gather;
+use crate::report::AgentFacts;
+use crate::run::{AgentId, Part};
+use crate::verdict::Witness;
+use proto::v1::{Health, ScenarioTotals};
+
+/// One agent's part.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its number in the fleet when it was enlisted.
+    pub id: AgentId,
+    /// Its seat.
+    pub seat: u32,
+    /// Its name.
+    pub name: String,
+    /// Its life.
+    pub incarnation: u64,
+    host: String,
+    version: String,
+    cores: u32,
+    workers: u32,
+    rtt: u64,
+    offset: i64,
+    /// Its newest totals.
+    pub totals: Vec<ScenarioTotals>,
+    health: Option<Health>,
+    /// VUs at work when it was last heard.
+    pub vus: u32,
+    vus_max: u32,
+    /// When its load began (controller time), and how far off that may be.
+    pub started: Option<(u64, u64)>,
+    /// Controller time at which its part was over, or it was lost.
+    pub ended: Option<u64>,
+    /// True if it ended its part before that was over, without having been told to.
+    pub left: bool,
+}
+
+impl Member {
+    /// An agent that is enlisted now.
+    #[must_use]
+    pub fn new(id: AgentId, seat: u32, agent: &Agent) -> Self {
+        Self {
+            id,
+            seat,
+            name: agent.name.clone(),
+            incarnation: agent.hello.incarnation,
+            host: agent.hello.host.clone(),
+            version: agent.hello.version.clone(),
+            cores: agent.hello.cores,
+            workers: agent.hello.workers,
+            rtt: agent.rtt,
+            offset: agent.offset,
+            totals: Vec::new(),
+            health: None,
+            vus: 0,
+            vus_max: 0,
+            started: None,
+            ended: None,
+            left: false,
+        }
+    }
+
+    /// Notes a heartbeat of this run. Totals of scenarios that the plan does not have are not kept.
+    pub fn heartbeat(&mut self, heartbeat: proto::v1::Heartbeat, known: impl Fn(&str) -> bool) {
+        if heartbeat.rtt_ns > 0 {
+            self.rtt = heartbeat.rtt_ns;
+            self.offset = heartbeat.offset_ns;
+        }
+        self.vus = heartbeat.vus;
+        self.vus_max = self.vus_max.max(heartbeat.vus);
+        self.report(heartbeat.totals, heartbeat.health, known);
+    }
+
+    /// Notes totals and health. Totals only grow: an older message never replaces a newer one.
+    pub fn report(
+        &mut self,
+        totals: Vec<ScenarioTotals>,
+        health: Option<Health>,
+        known: impl Fn(&str) -> bool,
+    ) {
+        for new in totals.into_iter().filter(|totals| known(&totals.scenario)) {
+            match self
+                .totals
+                .iter_mut()
+                .find(|old| old.scenario == new.scenario)
+            {
+                Some(old) if new.begun >= old.begun && new.requests >= old.requests => *old = new,
+                Some(_) => {}
+                None => self.totals.push(new),
+            }
+        }
+        self.health = health.or(self.health);
+    }
+
+    /// A sum over its scenarios.
+    #[must_use]
+    pub fn total(&self, of: impl Fn(&ScenarioTotals) -> u64) -> u64 {
+        self.totals.iter().map(of).sum()
+    }
+
+    /// A number of one of its scenarios.
+    #[must_use]
+    pub fn of(&self, scenario: &str, number: impl Fn(&ScenarioTotals) -> u64) -> u64 {
+        let totals = self
+            .totals
+            .iter()
+            .find(|totals| totals.scenario == scenario);
+        totals.map_or(0, number)
+    }
+
+    /// How its part ended.
+    #[must_use]
+    pub fn fate(&self, part: Option<&Part>) -> Fate {
+        match part {
+            Some(Part::Done) if self.left => Fate::Left,
+            Some(Part::Done) => Fate::Done,
+            Some(Part::Lost) => Fate::Lost,
+            Some(Part::Running) => Fate::Late,
+            _ => Fate::Unused,
+        }
+    }
+
+    /// Its books. `t0` and `now` are controller time.
+    #[must_use]
+    pub fn account(&self, fate: Fate, gather: &Gather, t0: u64, now: u64) -> Account {
+        let delivered = gather.from_seat(self.seat);
+        let held_ns = match fate {
+            // It said how many intervals there are; those that did not come covered about a second each.
+            Fate::Done | Fate::Left => {
+                delivered.merged_ns + u128::from(delivered.missing) * 1_000_000_000
+            }
+            Fate::Lost | Fate::Late => u128::from(self.ended.unwrap_or(now).saturating_sub(t0)),
+            Fate::Unused => 0,
+        };
+        Account {
+            fate,
+            totals: self.totals.clone(),
+            requests_merged: delivered.requests,
+            intervals: delivered.intervals,
+            missing: delivered.missing,
+            merged_ns: delivered.merged_ns,
+            held_ns,
+        }
+    }
+
+    /// What it says of itself, for the verdict.
+    #[must_use]
+    pub fn witness(&self, gather: &Gather) -> Witness {
+        Witness {
+            agent: self.name.clone(),
+            health: self.health,
+            elapsed_ns: u64::try_from(gather.from_seat(self.seat).until).unwrap_or(0),
+        }
+    }
+
+    /// Its line in the report.
+    #[must_use]
+    pub fn facts(&self, fate: Fate, share: f64, t0: Option<u64>) -> AgentFacts {
+        let began = self
+            .started
+            .zip(t0)
+            .map(|((at, _), t0)| (i128::from(at) - i128::from(t0)) as f64 / 1e6);
+        let known = self.rtt > 0;
+        AgentFacts {
+            name: self.name.clone(),
+            host: self.host.clone(),
+            version: self.version.clone(),
+            cores: self.cores,
+            workers: self.workers,
+            share,
+            fate,
+            vus_max: u64::from(self.vus_max),
+            iterations: self.total(|totals| totals.completed),
+            interrupted: self.total(|totals| totals.interrupted),
+            requests: self.total(|totals| totals.requests),
+            rtt_ms: known.then_some(self.rtt as f64 / 1e6),
+            offset_ms: known.then_some(self.offset as f64 / 1e6),
+            start_ms: began,
+            start_uncertainty_ms: self
+                .started
+                .map(|(_, uncertainty)| uncertainty as f64 / 1e6),
+            health: self.health.map(Into::into),
+        }
+    }
+}

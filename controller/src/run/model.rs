@@ -1,0 +1,208 @@
+//! What a run's machine speaks of: what was asked for, what can happen, what is to be done, and where a run can be.
+
+use crate::exit::ExitCode;
+use proto::v1::{ProblemKind, RunState, StopMode};
+
+/// An agent's number in the fleet: one life of one process.
+pub type AgentId = u64;
+
+/// What whoever started the run asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Wait for so many; 0: all that are there, at least one.
+    pub expect: u32,
+    /// Go with these when the wait is over; 0: as expected.
+    pub min: u32,
+    /// How long to wait for them, in nanoseconds.
+    pub wait: u64,
+    /// Look at the target before sending anything.
+    pub preflight: bool,
+}
+
+impl Needs {
+    /// Below this many the run does not begin.
+    #[must_use]
+    pub fn least(&self) -> usize {
+        let least = if self.min == 0 { self.expect } else { self.min };
+        least.max(1) as usize
+    }
+}
+
+/// How long things may take, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For all agents to get ready.
+    pub prepare: u64,
+    /// Run time at which the last stage ends.
+    pub load: u64,
+    /// The longest graceful period after that.
+    pub drain: u64,
+    /// What agents are granted beyond any deadline, for their last messages.
+    pub grace: u64,
+    /// Shortest time between the order to begin and T0.
+    pub lead: u64,
+}
+
+/// When, and how far away the farthest agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Controller time.
+    pub now: u64,
+    /// The longest round trip of the run's agents, in nanoseconds.
+    pub rtt: u64,
+}
+
+/// Why an agent cannot take part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind.
+    pub kind: ProblemKind,
+    /// What it said.
+    pub text: String,
+}
+
+/// What happens to a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It is its turn, or the fleet changed: these agents are idle, in the order of their names.
+    Idle(Vec<(AgentId, String)>),
+    /// Time went by.
+    Tick,
+    /// An agent answered an assignment.
+    Prepared(AgentId, u32, Result<(), Problem>),
+    /// An agent's lease ran out, or it left: what and why, for people.
+    Gone(AgentId, String),
+    /// An agent's part is over.
+    Done(AgentId),
+    /// Somebody wants it to end.
+    Stop(StopMode, String),
+    /// A threshold with `abortOnFail` failed.
+    Abort(String),
+}
+
+/// What is to be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Tell whoever watches.
+    Announce(RunState, String),
+    /// Tell whoever watches, louder.
+    Warn(String),
+    /// Send these agents, in the order of their seats, the bundle and their part.
+    Assign {
+        /// Which assignment.
+        epoch: u32,
+        /// Seat by seat.
+        seats: Vec<AgentId>,
+        /// Look at the target before answering.
+        preflight: bool,
+    },
+    /// This agent is not part of the run any more.
+    Release(AgentId),
+    /// Begin at this controller time.
+    Go(u64),
+    /// All agents are to stop.
+    Stop(StopMode, String),
+    /// It is over.
+    End(Ending),
+}
+
+/// Why a run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// By itself.
+    Finished,
+    /// Somebody stopped it.
+    Stopped(StopMode),
+    /// A threshold with `abortOnFail` failed.
+    Aborted,
+    /// No agent could reach the target.
+    Target,
+    /// Too few agents came, or could take part.
+    NeverComplete,
+    /// Every agent was lost.
+    FleetLost,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Why.
+    pub why: Why,
+    /// For people; empty when it ended by itself.
+    pub text: String,
+}
+
+impl Ending {
+    /// The exit code that the end alone asks for.
+    #[must_use]
+    pub fn exit(&self) -> Option<ExitCode> {
+        match self.why {
+            Why::Finished => None,
+            Why::Stopped(_) => Some(ExitCode::Interrupted),
+            Why::Aborted => Some(ExitCode::Thresholds),
+            Why::Target => Some(ExitCode::Invalid),
+            Why::NeverComplete | Why::FleetLost => Some(ExitCode::Fleet),
+        }
+    }
+}
+
+/// How far one agent is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// It was told its part.
+    Asked,
+    /// It is ready.
+    Ready,
+    /// It cannot take part.
+    Unfit(Problem),
+    /// It makes load.
+    Running,
+    /// It finished its part.
+    Done,
+    /// It was lost while making load.
+    Lost,
+}
+
+/// One agent of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// How far it is.
+    pub part: Part,
+}
+
+/// Where the run is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Compiled; its turn has not come.
+    Checked,
+    /// Waiting for agents.
+    Enlisting {
+        /// Deadline.
+        until: u64,
+    },
+    /// Agents compile, and look at the target.
+    Preflight {
+        /// Which assignment.
+        epoch: u32,
+        /// Deadline.
+        until: u64,
+    },
+    /// Load is made, from T0 on.
+    Load {
+        /// Deadline: then it drains.
+        until: u64,
+    },
+    /// Agents finish.
+    Drain {
+        /// Deadline.
+        until: u64,
+        /// Why it is ending.
+        ending: Ending,
+        /// True once agents were told to cut what they do.
+        cut: bool,
+    },
+    /// It has ended.
+    Over,
+}

@@ -1,0 +1,196 @@
+//! `Control`: what the command line asks. Receives and compiles bundles; everything else is the director's to answer.
+
+use crate::Refusal;
+use crate::active::Order;
+use crate::clock;
+use crate::director::{Input, Watched};
+use crate::run::Needs;
+use crate::service_fleet::mismatch;
+use plan::{Bundle, Plan};
+use proto::bundle::StartJoiner;
+use proto::v1::control_server::Control;
+use proto::v1::{self, Level, LogLine, RunEvent, StartChunk, run_event};
+use proto::{PROTOCOL, bundle::BundleError};
+use tokio::sync::{broadcast::error::RecvError, mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Bytes of an error text in a status: it travels in a header, which HTTP/2 peers limit.
+const STATUS: usize = 3000;
+/// Events that may wait for a watcher here.
+const WATCH: usize = 64;
+
+/// The service.
+#[derive(Debug)]
+pub struct ControlService {
+    director: mpsc::Sender<Input>,
+    version: String,
+}
+
+impl ControlService {
+    /// One that asks a director.
+    #[must_use]
+    pub fn new(director: mpsc::Sender<Input>, version: String) -> Self {
+        Self { director, version }
+    }
+
+    async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, Status> {
+        let ending = || Status::unavailable("the controller is ending");
+        let (reply, answer) = oneshot::channel();
+        self.director
+            .send(input(reply))
+            .await
+            .map_err(|_| ending())?;
+        answer.await.map_err(|_| ending())
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy(text) => Status::failed_precondition(text),
+            Refusal::Full(text) => Status::resource_exhausted(text),
+            Refusal::NoSuchRun(text) => Status::not_found(text),
+        }
+    }
+}
+
+fn invalid(text: &str) -> Status {
+    let mut end = text.len().min(STATUS);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let more = if end < text.len() { "\n…" } else { "" };
+    Status::invalid_argument(format!("{}{more}", &text[..end]))
+}
+
+fn broken(error: &BundleError) -> Status {
+    invalid(&format!("the bundle was not received whole: {error}"))
+}
+
+#[tonic::async_trait]
+impl Control for ControlService {
+    type WatchStream = ReceiverStream<Result<RunEvent, Status>>;
+
+    async fn start(
+        &self,
+        request: Request<Streaming<StartChunk>>,
+    ) -> Result<Response<v1::StartReply>, Status> {
+        let mut stream = request.into_inner();
+        let mut joiner = StartJoiner::default();
+        while let Some(chunk) = stream.message().await? {
+            joiner.push(chunk).map_err(|error| broken(&error))?;
+            // Said before a large bundle is received for nothing.
+            if let Some(head) = joiner.head().filter(|head| head.protocol != PROTOCOL) {
+                return Err(invalid(&mismatch(
+                    "command line",
+                    head.protocol,
+                    "of another version",
+                    &self.version,
+                )));
+            }
+        }
+        let (head, bytes) = joiner.finish().map_err(|error| broken(&error))?;
+        let compiled =
+            tokio::task::spawn_blocking(move || compile(&bytes).map(|compiled| (bytes, compiled)));
+        let (bytes, (bundle, plan)) = compiled
+            .await
+            .map_err(|error| Status::internal(format!("compiling the bundle failed: {error}")))??;
+        let order = Order {
+            id: String::new(),
+            name: bundle.name,
+            seed: bundle.seed,
+            unix_ms: clock::unix_ms(),
+            bundle: bytes,
+            plan,
+            needs: Needs {
+                expect: head.expect_agents,
+                min: head.min_agents,
+                wait: head.wait_ms.saturating_mul(1_000_000),
+                preflight: head.preflight,
+            },
+        };
+        let reply = self
+            .ask(|reply| Input::Start(Box::new(order), head.queue, reply))
+            .await??;
+        Ok(Response::new(reply))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<v1::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let run = request.into_inner().run;
+        let watched = self.ask(|reply| Input::Watch(run, reply)).await??;
+        let (events, stream) = mpsc::channel(WATCH);
+        tokio::spawn(forward(watched, events));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn stop(
+        &self,
+        request: Request<v1::StopRequest>,
+    ) -> Result<Response<v1::StopReply>, Status> {
+        let request = request.into_inner();
+        Ok(Response::new(
+            self.ask(|reply| Input::Stop(request, reply)).await??,
+        ))
+    }
+
+    async fn agents(
+        &self,
+        _: Request<v1::AgentsRequest>,
+    ) -> Result<Response<v1::AgentsReply>, Status> {
+        let agents = self.ask(Input::Agents).await?;
+        Ok(Response::new(v1::AgentsReply { agents }))
+    }
+
+    async fn runs(&self, _: Request<v1::RunsRequest>) -> Result<Response<v1::RunsReply>, Status> {
+        let runs = self.ask(Input::Runs).await?;
+        Ok(Response::new(v1::RunsReply { runs }))
+    }
+}
+
+fn compile(bytes: &[u8]) -> Result<(Bundle, Plan), Status> {
+    let bundle: Bundle = serde_json::from_slice(bytes)
+        .map_err(|error| invalid(&format!("the bundle cannot be read: {error}")))?;
+    let plan = plan::compile(&bundle).map_err(|diagnostics| invalid(&diagnostics.render(false)))?;
+    Ok((bundle, plan))
+}
+
+/// Passes a run's events on until it is over or the watcher has gone. One that reads too slowly misses some, and is told.
+async fn forward((first, follows): Watched, events: mpsc::Sender<Result<RunEvent, Status>>) {
+    for event in first {
+        if events.send(Ok(event)).await.is_err() {
+            return;
+        }
+    }
+    let Some(mut follows) = follows else { return };
+    loop {
+        let event = tokio::select! {
+            event = follows.recv() => event,
+            () = events.closed() => return,
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(RecvError::Lagged(missed)) => missing(missed),
+            Err(RecvError::Closed) => return,
+        };
+        let over = matches!(event.event, Some(run_event::Event::Over(_)));
+        if events.send(Ok(event)).await.is_err() || over {
+            return;
+        }
+    }
+}
+
+fn missing(count: u64) -> RunEvent {
+    RunEvent {
+        event: Some(run_event::Event::Log(LogLine {
+            level: Level::Warn.into(),
+            text: format!("{count} events were missed: this watcher reads too slowly"),
+            count: 1,
+            sample: String::new(),
+            error: false,
+        })),
+    }
+}

@@ -1,0 +1,7 @@
+//! The real services against agents that follow a script: what a run comes to, whatever its agents do.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod courses;
+mod fake;
+mod faults;

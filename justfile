@@ -1,0 +1,42 @@
+# The menu: `just` lists it. CI says the same verbs (.ci/run).
+
+_menu:
+    @just --list
+
+# The reservation rush on the demo service
+demo *flags:
+    cargo run --release -- run --demo scenarios/reservation.yaml {{ flags }}
+
+# Any throng command: `just throng run scenario.yaml -u 5 -d 10s`
+throng *arguments:
+    cargo run --release -- {{ arguments }}
+
+# The tests that need nothing but a Rust toolchain
+test:
+    cargo test --workspace
+
+# Formatting, house rules and lints
+check:
+    cargo fmt --all -- --check
+    cargo xtask tidy
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Put formatting right
+fmt:
+    cargo fmt --all
+
+# Tests with processes in network namespaces of their own; needs root
+namespaces:
+    cargo test -p throng --test namespaces -- --ignored --nocapture
+
+# Everything CI does
+ci:
+    .ci/run
+
+# The binary for images and benchmarks: slower to build, faster to run
+dist:
+    cargo build --profile dist -p throng
+
+# Licences, advisories and sources of dependencies (needs cargo-deny)
+deny:
+    cargo deny check

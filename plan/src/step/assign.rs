@@ -1,0 +1,82 @@
+//! `let: { user: { random: users }, id: "{{ user.id }}" }`: sets variables.
+
+use super::Step;
+use crate::draft::{Kind, Node, unknown_name};
+use crate::flow::{Builder, Shape};
+use crate::template::JsonTemplate;
+use crate::{DataId, Place};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Where a value of `let` comes from.
+#[derive(Debug, Clone, Serialize)]
+pub enum Expression {
+    /// A text or JSON with `{{ }}` in it; a string that is one `{{ x }}` alone keeps x's type.
+    Json(JsonTemplate),
+    /// `{ random: users }`: a row drawn by the VU's seeded generator.
+    Random(DataId),
+    /// `{ cycle: users }`: row (iteration index of the scenario) mod rows.
+    Cycle(DataId),
+}
+
+pub(super) fn read<'a>(flow: &mut Builder<'a>, node: &'a Node) -> Option<Step> {
+    let fields = flow
+        .reader
+        .fields(node, &node.place, "a map of variables")?;
+    let mut values = Vec::new();
+    for (key, node) in fields.entries {
+        let expression = expression(flow, node);
+        let shape = match &expression {
+            Some(Expression::Random(id) | Expression::Cycle(id)) => {
+                flow.data.get(*id).map_or(Shape::Any, Shape::of_rows)
+            }
+            Some(Expression::Json(json)) => match json {
+                JsonTemplate::Text(_)
+                | JsonTemplate::Constant(Value::String(_) | Value::Number(_) | Value::Bool(_)) => {
+                    Shape::Plain
+                }
+                JsonTemplate::Constant(_)
+                | JsonTemplate::Value(_)
+                | JsonTemplate::Array(_)
+                | JsonTemplate::Object(_) => Shape::Any,
+            },
+            None => Shape::Any,
+        };
+        let slot = flow.set(&key.text, &key.place, shape);
+        values.extend(expression.map(|expression| (slot, expression)));
+    }
+    Some(Step::Let(values))
+}
+
+fn expression(flow: &mut Builder<'_>, node: &Node) -> Option<Expression> {
+    if let Kind::Map(entries) = &node.kind
+        && let [(key, value)] = entries.as_slice()
+        && let Kind::Text(_) = &value.kind
+    {
+        match key.text.as_str() {
+            "random" => return data(flow, value).map(Expression::Random),
+            "cycle" => return data(flow, value).map(Expression::Cycle),
+            _ => {}
+        }
+    }
+    flow.json(node).map(Expression::Json)
+}
+
+fn data(flow: &Builder<'_>, node: &Node) -> Option<DataId> {
+    let name = flow.reader.text(node, "the name of a data set")?;
+    let id = flow.data.iter().position(|data| data.name == name);
+    if id.is_none() {
+        report(flow, &node.place, &name);
+    }
+    id
+}
+
+fn report(flow: &Builder<'_>, place: &Place, name: &str) {
+    unknown_name(
+        flow.reader,
+        place,
+        format!("there is no data set `{name}`"),
+        name,
+        flow.data.iter().map(|data| data.name.as_str()),
+    );
+}
