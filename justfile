@@ -25,6 +25,15 @@ check:
 fmt:
     cargo fmt --all
 
+# Any bytes against scenario files, histograms and intervals, for so many seconds each; CI tries a few thousand inputs
+fuzz seconds="60":
+    cargo run --release -p throng-fuzz -- --seconds {{ seconds }}
+
+# When arrivals reach a target: error against the plan, and arrivals per millisecond
+arrivals *flags:
+    cargo build --release -p throng
+    cargo run --release -p throng-bench --bin arrivals -- {{ flags }}
+
 # Tests with processes in network namespaces of their own; needs root
 namespaces:
     cargo test -p throng --test namespaces -- --ignored --nocapture

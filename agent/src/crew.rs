@@ -17,7 +17,7 @@ use crate::stop::Stopper;
 use crate::tally::{Tally, tally, totals};
 use crate::worker::{self, Gauge, Orders};
 use metrics::{Series, Tags, Trend};
-use plan::{Executor, Part, Plan, Stripe, Template};
+use plan::{Control, Executor, Part, Plan, Stripe, Template};
 use proto::v1::ProblemKind;
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -192,6 +192,11 @@ impl Crew {
         self.stopper.stop(how, clock::now());
     }
 
+    /// Something was changed in the run; an older version than the newest known is ignored.
+    pub fn change(&self, control: Arc<Control>) {
+        self.stopper.change(control);
+    }
+
     /// More indexes for a `shared-iterations` scenario; `last` if there will be no more.
     pub fn grant(&self, scenario: usize, indexes: std::ops::Range<u64>, last: bool) {
         let Some(Some(store)) = self.indexes.get(scenario) else {
@@ -320,7 +325,7 @@ fn warn_of_few_files(job: &Job, reports: &UnboundedSender<Report>) {
     });
 }
 
-fn shared(plan: &Plan) -> io::Result<Arc<Shared>> {
+pub(crate) fn shared(plan: &Plan) -> io::Result<Arc<Shared>> {
     let options = &plan.options;
     Shared::new(ClientConfigOptions {
         insecure_skip_tls_verify: options.insecure_skip_tls_verify,

@@ -16,6 +16,7 @@ mod link;
 mod offset;
 mod orders;
 mod parts;
+mod phase;
 mod prepared;
 mod random;
 mod recorder;

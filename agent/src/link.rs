@@ -8,6 +8,7 @@ mod bundle;
 pub(crate) mod dial;
 pub(crate) mod load;
 mod logs;
+mod phase;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -16,10 +17,12 @@ use crate::clock;
 use crate::config::{Config, Ended, Error};
 use crate::offset::Pings;
 use crate::orders::{Compiled, Event, Orders, Part, Problem};
+use crate::phase::{GivenRows, PhaseReport};
 use bundle::Pieces;
 use dial::{Connected, Failure};
 use load::Load;
-use plan::Plan;
+use phase::PhaseWork;
+use plan::{Control, Plan};
 use proto::v1::from_agent::Message;
 use proto::v1::{FromAgent, Hello, ToAgent};
 use std::collections::VecDeque;
@@ -86,6 +89,8 @@ enum Wake {
     Report(Option<crate::crew::Report>),
     Compiled(String, Result<Compiled, Problem>),
     Looked(Event),
+    /// Setup or teardown is done; `None` if it broke.
+    Phase(Option<PhaseReport>),
     /// Told to end; false if whoever started us is gone.
     ShutDown(bool),
     Time,
@@ -111,6 +116,12 @@ pub(crate) struct Link<L: Load> {
     compiling: JoinSet<(String, Result<Compiled, Problem>)>,
     looking: JoinSet<Event>,
     work: Option<Work<L::Crew>>,
+    /// What was changed in the run so far.
+    desired: Arc<Control>,
+    /// Setup or teardown, if it is done here.
+    phase: Option<PhaseWork>,
+    /// What setup gave, as far as it is ours.
+    rows: GivenRows,
     /// A crew to be mustered once the controller's clock is known.
     waiting: Option<(Part, Arc<Plan>, u64)>,
     /// When to end, come what may.
@@ -153,6 +164,9 @@ impl<L: Load> Link<L> {
             compiling: JoinSet::new(),
             looking: JoinSet::new(),
             work: None,
+            desired: Arc::default(),
+            phase: None,
+            rows: GivenRows::default(),
             waiting: None,
             end_by: None,
             ended: None,
@@ -182,6 +196,7 @@ impl<L: Load> Link<L> {
                 Wake::Report(report) => self.report(report),
                 Wake::Compiled(run, result) => self.step(Event::Compiled(run, result)),
                 Wake::Looked(event) => self.step(event),
+                Wake::Phase(report) => self.phase_done(report),
                 Wake::ShutDown(told) => {
                     listening = false;
                     if told {
@@ -217,11 +232,13 @@ impl<L: Load> Link<L> {
             ),
             None => (None, None),
         };
+        let phase = self.phase.as_mut().and_then(|phase| phase.doing.as_mut());
         let reports = self.work.as_mut().and_then(|work| work.reports.as_mut());
         tokio::select! {
             permit = given(outgoing.map(mpsc::Sender::reserve_owned)) => Wake::Room(permit.ok()),
             message = given(incoming.map(Streaming::message)) => Wake::Message(message),
             report = given(reports.map(mpsc::UnboundedReceiver::recv)) => Wake::Report(report),
+            done = given(phase.map(|(_, done)| done)) => Wake::Phase(done.ok()),
             told = given(shutdown) => Wake::ShutDown(told.is_ok()),
             Some(dialed) = self.dialing.join_next() => Wake::Dialed(Box::new(dialed.unwrap_or_else(|broke| {
                 Err(Failure::Unreachable(format!("the attempt broke: {broke}")))

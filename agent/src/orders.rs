@@ -13,6 +13,7 @@
 //! | idle      | go r                      | -                                | idle      |
 //! | idle      | stop r interrupt          | -                                | idle      |
 //! | idle      | closed r                  | -                                | idle      |
+//! | idle      | setup r                   | unable setup r                   | idle      |
 //! | idle      | finished                  | -                                | idle      |
 //! | idle      | lease over                | -                                | idle      |
 //! | idle      | goodbye                   | forget, end goodbye              | ended     |
@@ -44,11 +45,15 @@
 //! | ready     | stop r interrupt          | -                                | ready     |
 //! | ready     | go r                      | muster r.1                       | load      |
 //! | ready     | go s                      | -                                | ready     |
+//! | ready     | setup r                   | setup r                          | ready     |
+//! | ready     | setup s                   | unable setup s                   | ready     |
+//! | ready     | teardown r                | teardown r                       | ready     |
 //! | ready     | closed r                  | forget                           | idle      |
 //! | ready     | lease over                | forget                           | idle      |
 //! | ready     | shut down                 | forget, leave                    | ended     |
 //! | unfit     | assign r.1                | answer r.1 compile               | unfit     |
 //! | unfit     | go r                      | -                                | unfit     |
+//! | unfit     | setup r                   | unable setup r                   | unfit     |
 //! | unfit     | closed r                  | forget                           | idle      |
 //! | load      | go r                      | started again                    | load      |
 //! | load      | assign r.2 blind          | -                                | load      |
@@ -56,6 +61,7 @@
 //! | load      | stop r graceful           | stop graceful                    | load      |
 //! | load      | stop r interrupt          | stop interrupt                   | load      |
 //! | load      | stop s interrupt          | -                                | load      |
+//! | load      | teardown r                | unable teardown r                | load      |
 //! | load      | lease over                | fence, stop interrupt            | fenced    |
 //! | load      | finished                  | done                             | over      |
 //! | load      | saved                     | -                                | load      |
@@ -69,6 +75,8 @@
 //! | fenced    | stop r graceful           | stop graceful                    | fenced    |
 //! | fenced    | finished                  | done                             | over      |
 //! | fenced    | assign s.1                | forget, answer s.1 local         | unfit     |
+//! | over      | teardown r                | teardown r                       | over      |
+//! | over      | setup r                   | unable setup r                   | over      |
 //! | over      | saved                     | -                                | over      |
 //! | over      | lease over                | -                                | over      |
 //! | over      | stop r interrupt          | -                                | over      |
@@ -79,6 +87,7 @@
 //! | leaving   | lease over                | fence, stop interrupt            | leaving   |
 //! | leaving   | closed r                  | forget, leave                    | ended     |
 //! | leaving   | finished                  | done                             | going     |
+//! | going     | teardown r                | unable teardown r                | going     |
 //! | going     | saved                     | forget, leave                    | ended     |
 //! | going     | closed r                  | forget, leave                    | ended     |
 //! | going     | goodbye                   | forget, end goodbye              | ended     |
@@ -90,7 +99,7 @@ mod table;
 
 use crate::config::Ended;
 use crate::crew::StopHow;
-use plan::{Plan, Stripe};
+use plan::{PhaseKind, Plan, Stripe};
 use proto::v1::{Assign, Prepared, ProblemKind};
 use std::sync::Arc;
 
@@ -131,6 +140,8 @@ pub(crate) enum Event {
         /// When, in controller time.
         t0_ns: u64,
     },
+    /// Setup or teardown is to be done here.
+    Phase(String, PhaseKind),
     /// Load is to end.
     Stop(String, StopHow),
     /// The run is to be forgotten.
@@ -169,6 +180,22 @@ pub(crate) enum Action {
         plan: Arc<Plan>,
         /// From when, in controller time.
         t0_ns: u64,
+    },
+    /// Do setup or teardown, unless it is being done or is done: then tell what came of it.
+    Phase {
+        /// The run.
+        run: String,
+        /// What it means.
+        plan: Arc<Plan>,
+        /// Which of the two.
+        kind: PhaseKind,
+    },
+    /// Tell that it cannot be done here.
+    Unable {
+        /// The run.
+        run: String,
+        /// Which of the two.
+        kind: PhaseKind,
     },
     /// The controller did not hear that load began: tell it again.
     StartedAgain,
@@ -283,6 +310,7 @@ impl Orders {
             Event::Assign(assign) => self.assign(assign),
             Event::Looked { run, epoch, result } => self.looked(&run, epoch, result),
             Event::Go { run, t0_ns } => self.go(&run, t0_ns),
+            Event::Phase(run, kind) => self.phase(run, kind),
             Event::Stop(of, how) => match &self.state {
                 State::Load { run, .. } if *run == of => vec![Action::Stop(how)],
                 _ => Vec::new(),
@@ -440,6 +468,29 @@ impl Orders {
             fit: None,
         };
         vec![Action::Answer(answer)]
+    }
+
+    /// Setup comes between the answer and the load; teardown also after it.
+    fn phase(&self, run: String, kind: PhaseKind) -> Vec<Action> {
+        let plan = match (&self.state, &self.bundle) {
+            (
+                State::Answered {
+                    fit: Some((part, plan)),
+                    ..
+                },
+                _,
+            ) if part.run == run => Some(Arc::clone(plan)),
+            (State::Over { run: over }, Bundle::Here(here, Ok(compiled)))
+                if *over == run && *here == run && kind == PhaseKind::Teardown =>
+            {
+                Some(Arc::clone(&compiled.plan))
+            }
+            _ => None,
+        };
+        vec![match plan.filter(|_| !self.leaving) {
+            Some(plan) => Action::Phase { run, plan, kind },
+            None => Action::Unable { run, kind },
+        }]
     }
 
     fn go(&mut self, of: &str, t0_ns: u64) -> Vec<Action> {

@@ -1,6 +1,7 @@
 //! A virtual user: its client, its variables, and one iteration of its flow, which may be cut at any await.
 
 use crate::clock;
+use crate::drive::first_vu;
 use crate::drive::holds::Holds;
 use crate::fence::Fence;
 use crate::http::{Client, Cut, Exchange, Shared};
@@ -11,7 +12,7 @@ use crate::recorder::{DropReason, Iteration, Recorder};
 use crate::step;
 use crate::stop::{Going, Stop};
 use crate::tally::Tally;
-use plan::{Plan, Request, Scope};
+use plan::{Control, DataId, Plan, Request, Scope};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -64,6 +65,15 @@ pub(crate) struct Turn {
     pub(crate) open: bool,
 }
 
+/// When an iteration is cut at the latest.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit<'a> {
+    /// As far as is known when it begins;
+    pub(crate) at: Instant,
+    /// and when something is changed meanwhile.
+    pub(crate) anew: &'a dyn Fn(&Arc<Control>) -> Instant,
+}
+
 /// How an iteration ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -91,6 +101,8 @@ pub(crate) struct Vu {
     pub(crate) current: Option<usize>,
     /// Rendering space.
     pub(crate) text: String,
+    /// Rows that setup gave and nobody took yet, as JSON.
+    pub(crate) given: Vec<(DataId, Vec<u8>)>,
     /// What may cut an iteration. Kept from one to the next: waiting for the same moment again costs nothing.
     cutters: Option<Cutters>,
 }
@@ -116,9 +128,23 @@ impl Vu {
             due: None,
             current: None,
             text: String::new(),
+            given: Vec::new(),
             cutters: None,
             site,
         }
+    }
+
+    /// Its number in its scenario, from 0. Whoever takes rows by it is never scaled beyond the plan's VUs.
+    pub(crate) fn number(&self) -> u64 {
+        let before = first_vu(&self.site.plan, self.scenario);
+        self.id.saturating_sub(before + 1)
+    }
+
+    /// Begins a piece of setup or teardown with these variables; `choices` seeds what it draws.
+    pub(crate) fn begin_piece(&mut self, slots: Vec<Value>, choices: Random) {
+        self.fresh();
+        self.slots = slots;
+        self.random = choices;
     }
 
     /// The values a template can name.
@@ -131,8 +157,8 @@ impl Vu {
         }
     }
 
-    /// Runs one iteration, cut at `cut` at the latest. `grace` is how long it may go on after a graceful stop.
-    pub(crate) async fn iterate(&mut self, turn: Turn, cut: Instant, grace: Duration) -> Ended {
+    /// Runs one iteration, cut at its limit. `grace` is how long it may go on after a graceful stop.
+    pub(crate) async fn iterate(&mut self, turn: Turn, limit: Limit<'_>, grace: Duration) -> Ended {
         let begun = clock::now();
         let site = Rc::clone(&self.site);
         let cells = &site.tally[self.scenario];
@@ -143,7 +169,7 @@ impl Vu {
             recorder.lateness(self.scenario, nanos(begun, due));
         }
         self.begin(turn);
-        let completed = self.steps_until(cut, grace).await;
+        let completed = self.steps_until(limit, grace).await;
         if !completed {
             self.account_for_cut();
         }
@@ -169,27 +195,32 @@ impl Vu {
     }
 
     fn begin(&mut self, turn: Turn) {
-        let options = &self.site.plan.options;
         self.index = turn.index.unwrap_or(self.iterations);
         self.random = match turn.index.filter(|_| turn.open) {
             Some(arrival) => Random::of(self.site.plan.seed, self.scenario, 0, arrival),
             None => Random::of(self.site.plan.seed, self.scenario, self.id, self.iterations),
         };
         self.due = turn.due.filter(|_| turn.open);
-        if !options.no_cookies_reset {
-            self.client.reset_cookies();
-        }
+        self.fresh();
         self.slots.fill(Value::Null);
         self.iterations += 1;
     }
 
+    /// What does not outlive an iteration.
+    fn fresh(&mut self) {
+        let options = &self.site.plan.options;
+        if !options.no_cookies_reset {
+            self.client.reset_cookies();
+        }
+    }
+
     /// True if the flow came to its end before it was cut.
-    async fn steps_until(&mut self, cut: Instant, grace: Duration) -> bool {
+    async fn steps_until(&mut self, limit: Limit<'_>, grace: Duration) -> bool {
         let mut cutters = self.cutters.take().unwrap_or_else(|| Cutters {
             stop: self.site.stop.clone(),
-            timer: Box::pin(tokio::time::sleep_until(cut)),
+            timer: Box::pin(tokio::time::sleep_until(limit.at)),
         });
-        let done = self.steps_beside(&mut cutters, cut, grace).await;
+        let done = self.steps_beside(&mut cutters, limit, grace).await;
         self.cutters = Some(cutters);
         done
     }
@@ -197,33 +228,36 @@ impl Vu {
     async fn steps_beside(
         &mut self,
         cutters: &mut Cutters,
-        mut cut: Instant,
+        limit: Limit<'_>,
         grace: Duration,
     ) -> bool {
         let Cutters { stop, timer } = cutters;
-        let mut going = stop.going();
+        let (mut going, mut at) = (stop.going(), limit.at);
         let steps = step::run(self);
         tokio::pin!(steps);
         loop {
-            match going {
-                Going::On => {}
-                Going::Ending(since) => cut = cut.min(since + grace),
+            let cut = match going {
+                Going::On => at,
+                Going::Ending(since) => at.min(since + grace),
                 Going::Cut => return false,
-            }
+            };
             if timer.deadline() != cut {
                 timer.as_mut().reset(cut);
             }
             tokio::select! {
                 biased;
                 done = &mut steps => return done,
-                word = stop.changed() => going = word,
+                word = stop.changed() => {
+                    going = word;
+                    at = (limit.anew)(&stop.control());
+                }
                 () = timer.as_mut() => return false,
             }
         }
     }
 
     /// A request that was under way when the iteration was cut: its redirects are whole, its last hop is not.
-    fn account_for_cut(&mut self) {
+    pub(crate) fn account_for_cut(&mut self) {
         let (Some(id), Some(Cut { hops, pending })) = (self.current.take(), self.client.take_cut())
         else {
             return;

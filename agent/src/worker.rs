@@ -14,7 +14,7 @@ use crate::recorder::{Census, DropReason, Recorder};
 use crate::stop::{Going, Stopper};
 use crate::tally::Tally;
 use crate::vu::{Site, nanos};
-use plan::{ArrivalCurve, VuCurve};
+use plan::{Executor, Stripe};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -104,28 +104,40 @@ pub(crate) async fn run(orders: Orders) {
         holds: Holds::default(),
     });
     let mut drivers = JoinSet::new();
+    let mut crowds = Vec::new();
     for (scenario, pool) in pools.into_iter().enumerate() {
-        let it = &job.plan.scenarios[scenario];
-        if let Some(curve) = it.executor.vu_curve(it.graceful_stop) {
-            start_closed(
-                &site,
-                &job,
-                number,
-                scenario,
-                &curve,
-                indexes[scenario].as_ref(),
-                &mut drivers,
-            );
-        } else if let (Some(curve), Some((pool, mail))) = (it.executor.arrival_curve(), pool) {
+        if let Some((pool, mail)) = pool {
             let share = (pool, mail, alarm());
-            drivers.spawn_local(open(&site, &job, number, scenario, curve, share).drive());
+            drivers.spawn_local(open(&site, &job, number, scenario, share).drive());
+        } else {
+            let crowd = Crowd::new(&site, &job, number, scenario, indexes[scenario].clone());
+            if crowd.may_grow() {
+                drivers.spawn_local(closed::stay(Rc::clone(&site), scenario));
+            }
+            crowds.push(crowd);
         }
     }
+    for crowd in &mut crowds {
+        crowd.grow(&site, &mut drivers);
+    }
+    let mut news = stopper.watch();
     let cutter =
         tokio::task::spawn_local(cut_seconds(Rc::clone(&site), number, Arc::clone(&parts)));
     let ticker = tokio::task::spawn_local(tick(Rc::clone(&site), stopper, gauge));
-    while let Some(done) = drivers.join_next().await {
-        broke(done);
+    loop {
+        tokio::select! {
+            biased;
+            done = drivers.join_next() => match done {
+                Some(done) => broke(done),
+                None => break,
+            },
+            going = news.changed(), if news.going() == Going::On => if going == Going::On {
+                site.holds.replan(&site);
+                for crowd in &mut crowds {
+                    crowd.grow(&site, &mut drivers);
+                }
+            },
+        }
     }
     cutter.abort();
     ticker.abort();
@@ -148,26 +160,59 @@ pub(crate) fn broke(done: Result<(), tokio::task::JoinError>) {
     }
 }
 
-fn start_closed(
-    site: &Rc<Site>,
-    job: &Job,
-    number: usize,
+/// One worker's VUs of a closed scenario; a change may ask for more than the plan has.
+struct Crowd {
     scenario: usize,
-    curve: &VuCurve,
-    indexes: Option<&Arc<Indexes>>,
-    drivers: &mut JoinSet<()>,
-) {
-    let executor = &job.plan.scenarios[scenario].executor;
-    let ours = job.stripe.below(job.seat, curve.max());
-    for vu in ours.skip(number).step_by(job.workers) {
-        let budget = Budget::of(executor, indexes);
-        drivers.spawn_local(closed::drive(
-            Rc::clone(site),
+    stripe: Stripe,
+    seat: usize,
+    /// Which of the agent's VUs is the next to be started, and how many workers take turns.
+    next: u64,
+    workers: usize,
+    indexes: Option<Arc<Indexes>>,
+    /// True if it holds VUs for a time, and not for a number of iterations.
+    by_time: bool,
+}
+
+impl Crowd {
+    fn new(
+        site: &Site,
+        job: &Job,
+        number: usize,
+        scenario: usize,
+        indexes: Option<Arc<Indexes>>,
+    ) -> Self {
+        let executor = &site.plan.scenarios[scenario].executor;
+        Self {
             scenario,
-            vu,
-            curve.spans(vu),
-            budget,
-        ));
+            stripe: job.stripe.clone(),
+            seat: job.seat,
+            next: number as u64,
+            workers: job.workers,
+            by_time: matches!(
+                executor,
+                Executor::ConstantVus { .. } | Executor::RampingVus { .. }
+            ),
+            indexes,
+        }
+    }
+
+    fn may_grow(&self) -> bool {
+        self.by_time
+    }
+
+    /// Starts drivers of all VUs there may be under the newest changes.
+    fn grow(&mut self, site: &Rc<Site>, drivers: &mut JoinSet<()>) {
+        let it = &site.plan.scenarios[self.scenario];
+        let Some(vus) = site.stop.control().vus(self.scenario, it) else {
+            return;
+        };
+        let ours = self.stripe.count_below(self.seat, vus.max());
+        while self.next < ours {
+            let vu = self.stripe.nth(self.seat, self.next);
+            self.next += self.workers as u64;
+            let budget = Budget::of(&it.executor, self.indexes.as_ref());
+            drivers.spawn_local(closed::drive(Rc::clone(site), self.scenario, vu, budget));
+        }
     }
 }
 
@@ -176,7 +221,6 @@ fn open(
     job: &Job,
     number: usize,
     scenario: usize,
-    curve: ArrivalCurve,
     (pool, mail, alarm): (Arc<Pool>, UnboundedReceiver<Arrival>, Alarm),
 ) -> Open {
     let executor = &job.plan.scenarios[scenario].executor;
@@ -189,7 +233,6 @@ fn open(
     Open {
         site: Rc::clone(site),
         scenario,
-        curve,
         stripe: job.stripe.of_arrivals(executor.max_vus()),
         seat: job.seat,
         worker: number,

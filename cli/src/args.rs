@@ -78,6 +78,8 @@ pub(crate) enum LogFormat {
 pub(crate) enum Verb {
     /// Run a scenario and print the report
     Run(Box<verb::run::Args>),
+    /// Show what a scenario comes to, and each agent's share, without sending anything
+    Plan(Box<verb::plan::Args>),
     /// Direct a fleet of agents until stopped
     Controller(verb::controller::Args),
     /// Make load for a controller
@@ -86,6 +88,12 @@ pub(crate) enum Verb {
     Agents(verb::agents::Args),
     /// List the runs of a controller
     Runs(verb::runs::Args),
+    /// Pause a run: its stages stand still and no iteration begins
+    Pause(verb::pause::Args),
+    /// Let a paused run go on
+    Resume(verb::resume::Args),
+    /// Change how much load a run makes
+    Scale(verb::scale::Args),
     /// Stop a run
     Stop(verb::stop::Args),
     /// Wait for a run, print its report, end with its exit code
@@ -135,6 +143,9 @@ where
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let (Verb::Run(run), Some(matches)) = (&mut cli.verb, matches.subcommand_matches("run")) {
         run.settle(matches);
+    }
+    if let (Verb::Plan(plan), Some(matches)) = (&mut cli.verb, matches.subcommand_matches("plan")) {
+        plan.settle(matches);
     }
     Ok(cli)
 }

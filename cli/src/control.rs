@@ -6,8 +6,8 @@ use crate::error::Error;
 use plan::Bundle;
 use proto::v1::control_client::ControlClient;
 use proto::v1::{
-    AgentInfo, AgentsRequest, RunEvent, RunInfo, RunsRequest, StartHead, StartReply, StopMode,
-    StopRequest, WatchRequest,
+    AgentInfo, AgentsRequest, ChangeReply, ChangeRequest, RunEvent, RunInfo, RunsRequest,
+    StartHead, StartReply, StopMode, StopRequest, WatchRequest,
 };
 use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
@@ -97,6 +97,14 @@ impl Control {
         let answer = self.client.stop(timed(request)).await;
         answer
             .map(|reply| reply.into_inner().was_running)
+            .map_err(|status| self.meaning(&status))
+    }
+
+    /// Asks for a change of a run.
+    pub(crate) async fn change(&mut self, request: ChangeRequest) -> Result<ChangeReply, Error> {
+        let answer = self.client.change(timed(request)).await;
+        answer
+            .map(tonic::Response::into_inner)
             .map_err(|status| self.meaning(&status))
     }
 

@@ -61,7 +61,7 @@ impl Embedded {
         for number in 1..=agents {
             let config = agent::Config {
                 controller: url.clone(),
-                name: format!("local-{number}"),
+                name: name(number),
                 labels: std::collections::BTreeMap::new(),
                 workers: 1,
                 give_up: Duration::from_secs(30),
@@ -136,6 +136,11 @@ impl Embedded {
             tracing::warn!("an agent of this process did not end in time");
         }
     }
+}
+
+/// What an agent of this process is called, by its number from 1.
+pub(crate) fn name(number: impl std::fmt::Display) -> String {
+    format!("local-{number}")
 }
 
 /// Starts the demo service on a free port of the loopback.

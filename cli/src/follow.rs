@@ -10,11 +10,11 @@ use crate::summary_file::SummaryFile;
 use crate::terminal::Terminal;
 use controller::report::Report;
 use proto::v1::run_event::Event;
-use proto::v1::{Level, LogLine, Progress, RunOver, StartReply, StateChanged, StopMode};
+use proto::v1::{Level, LogLine, Progress, RunOver, RunState, StartReply, StateChanged, StopMode};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-/// How long an interrupted run has to end before its watcher leaves without it; docs/running.md states it.
+/// How long an interrupted run has to end, beside its teardown, before its watcher leaves without it; docs/running.md states it.
 pub(crate) const INTERRUPT_BOUND: Duration = Duration::from_secs(15);
 /// How often progress is told where no line can be rewritten.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
@@ -73,13 +73,20 @@ pub(crate) async fn until_over(
         last: String::new(),
     };
     let mut deadline = None;
+    // How long the state that the run is in may still take by itself.
+    let mut within = Duration::ZERO;
     let over = loop {
         tokio::select! {
             event = events.message() => match event {
                 Ok(Some(event)) => match event.event {
                     Some(Event::Over(over)) => break Ok(over),
                     Some(Event::Progress(progress)) => screen.progress(&progress),
-                    Some(Event::State(state)) => screen.state(&state),
+                    Some(Event::State(state)) => {
+                        within = Duration::from_nanos(state.within_ns);
+                        let teardown = state.state() == RunState::StateTeardown;
+                        deadline = deadline.map(|bound| if teardown { bound + within } else { bound });
+                        screen.state(&state);
+                    }
                     Some(Event::Log(line)) => screen.log(&line),
                     None => {}
                 },
@@ -91,7 +98,7 @@ pub(crate) async fn until_over(
                     break Err(Error::StoppedWatching(run.to_owned()));
                 }
                 screen.say(&format!("interrupting the run; its report comes within {} s, a second Ctrl-C leaves at once", INTERRUPT_BOUND.as_secs()));
-                deadline = Some(clock::now() + INTERRUPT_BOUND);
+                deadline = Some(clock::now() + INTERRUPT_BOUND + within);
                 // An error here shows again as the loss of the events, or as the bound.
                 let mut control = control.clone();
                 let run = run.to_owned();

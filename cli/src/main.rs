@@ -3,6 +3,7 @@
 //! What load is, how it is made and how it is gathered are the other rooms' business.
 
 mod args;
+mod change;
 mod clock;
 mod control;
 mod embedded;
@@ -16,6 +17,7 @@ mod summary_file;
 mod table;
 mod terminal;
 mod verb;
+mod weights;
 
 use args::{Cli, LogFormat, Verb};
 use error::Error;
@@ -80,10 +82,14 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<u8, Error> {
     let common = &cli.common;
     match cli.verb {
         Verb::Run(args) => verb::run::run(*args, common, terminal).await,
+        Verb::Plan(args) => verb::plan::run(*args, common, terminal).await,
         Verb::Controller(args) => verb::controller::run(args, terminal).await,
         Verb::Agent(args) => verb::agent::run(args, terminal).await,
         Verb::Agents(args) => verb::agents::run(args).await,
         Verb::Runs(args) => verb::runs::run(args).await,
+        Verb::Pause(args) => verb::pause::run(args).await,
+        Verb::Resume(args) => verb::resume::run(args).await,
+        Verb::Scale(args) => verb::scale::run(args).await,
         Verb::Stop(args) => verb::stop::run(args).await,
         Verb::Wait(args) => verb::wait::run(args, common, terminal).await,
         Verb::Demo(args) => verb::demo::run(*args, terminal).await,

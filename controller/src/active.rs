@@ -1,22 +1,29 @@
 //! One run being acted out: what its machine decides is sent, what agents say is noted, what is due by time is done.
 
+mod changing;
 mod hearing;
+mod phases;
 mod sending;
 
+use crate::change::Changes;
+use crate::clock;
 use crate::fleet::Fleet;
 use crate::gather::{Gather, Received};
 use crate::lease::Pool;
 use crate::logs::Logs;
 use crate::member::Member;
 use crate::outline::Outline;
+use crate::phases::Phases;
 use crate::progress::Pace;
-use crate::run::{Action, AgentId, Ending, Event, Limits, Moment, Needs, Phase, Run};
+use crate::run::{Action, AgentId, Ending, Event, Limits, Moment, Needs, Phase, PhaseProblem, Run};
+use crate::weights::Weights;
 use metrics::Outcome;
-use plan::Plan;
+use plan::{PhaseKind, Plan};
 use proto::v1::{
-    self, Level, LogLine, RunEvent, RunOver, RunState, StateChanged, StopMode, run_event,
+    self, Level, LogLine, PhaseTrouble, RunEvent, RunOver, RunState, StateChanged, StopMode,
+    run_event,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tokio::sync::broadcast;
 
@@ -46,6 +53,8 @@ pub struct Order {
     pub plan: Plan,
     /// What was asked for.
     pub needs: Needs,
+    /// How the load is to be divided.
+    pub weights: Weights,
 }
 
 /// What an agent says that concerns its run.
@@ -65,6 +74,8 @@ pub enum Said {
     Lease(v1::LeaseRequest),
     /// Its part is over.
     Done(v1::Done),
+    /// What setup or teardown came to, piece by piece.
+    Phase(Box<v1::PhasePiece>),
 }
 
 /// One run. Fields are open to [`crate::closing`], which makes its report.
@@ -80,6 +91,8 @@ pub struct Active {
     pub run: Run,
     /// Its agents as enlisted, by seat of the newest assignment.
     pub members: BTreeMap<AgentId, Member>,
+    /// What part of the load each takes, by seat.
+    pub weights: Vec<u32>,
     epoch: u32,
     /// Lives that came back under a new number after they were lost.
     returned: BTreeMap<AgentId, AgentId>,
@@ -91,8 +104,14 @@ pub struct Active {
     pub gather: Gather,
     /// What was said.
     pub logs: Logs,
+    /// Setup and teardown.
+    pub phases: Phases,
+    /// Controller time at which the load was over, if teardown came after it.
+    pub load_over: Option<u64>,
     /// Leased indexes.
     pub pools: BTreeMap<u32, Pool>,
+    /// What was changed while it ran.
+    pub changes: Changes,
     /// What went wrong on the way.
     pub notes: Vec<String>,
     /// Once it has ended.
@@ -113,19 +132,33 @@ impl Active {
         let limits = Limits {
             load: outline.length,
             drain: outline.drain,
+            setup: order
+                .plan
+                .setup
+                .as_ref()
+                .map(|phase| clock::ns(phase.timeout)),
+            teardown: order
+                .plan
+                .teardown
+                .as_ref()
+                .map(|phase| clock::ns(phase.timeout)),
             ..limits
         };
         Self {
             digest: order.plan.digest(),
             run: Run::new(order.needs, limits),
             members: BTreeMap::new(),
+            weights: Vec::new(),
             epoch: 0,
             returned: BTreeMap::new(),
             t0: None,
             stopped: None,
             gather: Gather::default(),
             logs: Logs::default(),
+            phases: Phases::default(),
+            load_over: None,
             pools: outline.pools(),
+            changes: Changes::default(),
             notes: Vec::new(),
             over: None,
             version,
@@ -133,6 +166,7 @@ impl Active {
             state: StateChanged {
                 state: RunState::StateChecked.into(),
                 text: String::new(),
+                within_ns: 0,
             },
             events: broadcast::channel(EVENTS).0,
             next_progress: 0,
@@ -184,9 +218,16 @@ impl Active {
         } else {
             tracing::info!(run = self.order.id, "{word}: {text}");
         }
+        // With a text it is being done, not passed.
+        let limit = match state {
+            RunState::StateSetup if !text.is_empty() => self.run.limits.setup,
+            RunState::StateTeardown if !text.is_empty() => self.run.limits.teardown,
+            _ => None,
+        };
         self.state = StateChanged {
             state: state.into(),
             text,
+            within_ns: limit.map_or(0, |limit| limit.saturating_add(self.run.limits.grace)),
         };
         self.tell(run_event::Event::State(self.state.clone()));
     }
@@ -208,18 +249,14 @@ impl Active {
 
     /// Puts an event to the machine and does what it decides. True once the run is over.
     pub fn event(&mut self, fleet: &mut Fleet, now: u64, event: Event) -> bool {
-        let rtt = self
-            .members
-            .keys()
-            .filter_map(|id| fleet.get(*id))
-            .map(|agent| agent.rtt)
-            .max();
         let at = Moment {
             now,
-            rtt: rtt.unwrap_or(0),
+            rtt: self.rtt(fleet),
         };
         let mut ended = None;
-        for action in self.run.step(at, event) {
+        let mut unreachable = None;
+        let mut actions = VecDeque::from(self.run.step(at, event));
+        while let Some(action) = actions.pop_front() {
             match action {
                 Action::Announce(state, text) => self.announce(state, text),
                 Action::Warn(text) => self.note(text),
@@ -227,7 +264,11 @@ impl Active {
                     epoch,
                     seats,
                     preflight,
-                } => self.assign(fleet, epoch, &seats, preflight),
+                } => {
+                    if let Err(misfit) = self.assign(fleet, epoch, &seats, preflight) {
+                        actions.extend(self.run.step(at, Event::Misfit(misfit)));
+                    }
+                }
                 Action::Release(id) => {
                     self.members.remove(&id);
                     self.release(fleet, id);
@@ -236,6 +277,7 @@ impl Active {
                     self.t0 = Some(t0);
                     self.next_progress = t0;
                     self.next_thresholds = t0.saturating_add(THRESHOLDS_NS);
+                    self.hand_out(fleet);
                     self.send_all(fleet, &self.go(t0));
                 }
                 Action::Stop(mode, reason) => {
@@ -245,14 +287,36 @@ impl Active {
                     self.stopped = Some((mode, reason, at));
                     self.send_all(fleet, &self.stop());
                 }
+                Action::RunPhase(id, kind) => {
+                    if kind == PhaseKind::Teardown && self.t0.is_some() {
+                        self.load_over.get_or_insert(now);
+                    }
+                    if !self.run_phase(fleet, id, kind) {
+                        unreachable = Some((id, kind));
+                    }
+                }
+                Action::CutPhase(id) => self.cut_phase(fleet, id),
                 Action::End(ending) => ended = Some(ending),
             }
+        }
+        if let Some((id, kind)) = unreachable {
+            let problem = PhaseProblem {
+                trouble: PhaseTrouble::PhaseUnable,
+                text: "it is gone".to_owned(),
+            };
+            return self.event(fleet, now, Event::PhaseOver(id, kind, Err(problem)));
         }
         let over = ended.is_some();
         if let Some(ending) = ended {
             self.end(fleet, now, &ending);
         }
         over
+    }
+
+    /// The longest round trip of its agents.
+    fn rtt(&self, fleet: &Fleet) -> u64 {
+        let agents = self.members.keys().filter_map(|id| fleet.get(*id));
+        agents.map(|agent| agent.rtt).max().unwrap_or(0)
     }
 
     fn end(&mut self, fleet: &mut Fleet, now: u64, ending: &Ending) {
@@ -274,13 +338,21 @@ impl Active {
         }
     }
 
+    /// The idle agents that may take part: weights by name also say whom they are for.
+    #[must_use]
+    pub fn candidates(&self, fleet: &Fleet) -> Event {
+        let mut idle = fleet.idle();
+        idle.retain(|(_, name)| self.order.weights.wants(name));
+        Event::Idle(idle)
+    }
+
     /// Does what is due. True once the run is over.
     pub fn tick(&mut self, fleet: &mut Fleet, now: u64) -> bool {
         let event = match self.run.phase {
-            Phase::Enlisting { .. } => Event::Idle(fleet.idle()),
+            Phase::Enlisting { .. } => self.candidates(fleet),
             _ => Event::Tick,
         };
-        if self.event(fleet, now, event) {
+        if self.event(fleet, now, event) || self.tick_changes(fleet, now) {
             return true;
         }
         let Some(t0) = self.t0 else { return false };

@@ -28,6 +28,8 @@ pub fn close(active: &mut Active, ending: &Ending, now: u64) -> RunOver {
 }
 
 fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
+    // What teardown took is not the load's.
+    let now = active.load_over.unwrap_or(now);
     let began = active.t0.is_some_and(|t0| now >= t0);
     let t0 = active.t0.unwrap_or(now);
     let fates: Vec<(u32, Fate)> = active
@@ -83,7 +85,8 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
         .max()
         .unwrap_or(0)
         .min(now.saturating_sub(t0));
-    let elapsed = Duration::from_nanos(load_ns);
+    // As in k6, rates are per second of the whole test, setup and teardown included.
+    let elapsed = Duration::from_nanos(load_ns.saturating_add(active.phases.took_ns));
     let plan = &active.order.plan;
     let judged = if began {
         active
@@ -98,7 +101,7 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
         .iter()
         .map(|member| member.account(fate(member.seat), &active.gather, t0, now))
         .collect();
-    let promises = match Stripe::try_new(vec![1; members.len()]) {
+    let promises = match Stripe::try_new(active.weights.clone()) {
         Ok(stripe) if began => {
             // Late agents are cut after all of their load was due.
             let cut = matches!(ending.why, Why::Stopped(_) | Why::Aborted)
@@ -108,7 +111,10 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
         }
         _ => Vec::new(),
     };
-    let http_reqs = active.gather.count(Metric::HttpReqs);
+    let http_reqs = active
+        .gather
+        .count(Metric::HttpReqs)
+        .saturating_sub(active.gather.phase_requests());
     let conservation = Conservation::new(&promises, &accounts, http_reqs, active.gather.rejected());
     let witnesses: Vec<Witness> = members
         .iter()
@@ -123,10 +129,14 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
         conservation: began.then(|| conservation.clone()),
         overflow: active.gather.count(Metric::OverflowSamples) + active.gather.store().overflow(),
     });
-    let share = 1.0 / members.len().max(1) as f64;
+    let all: u64 = active.weights.iter().copied().map(u64::from).sum();
+    let share = |seat: u32| {
+        let weight = active.weights.get(seat as usize).copied().unwrap_or(0);
+        f64::from(weight) / all.max(1) as f64
+    };
     let agents: Vec<AgentFacts> = members
         .iter()
-        .map(|member| member.facts(fate(member.seat), share, active.t0))
+        .map(|member| member.facts(fate(member.seat), share(member.seat), active.t0))
         .collect();
     let deserted = began
         && agents
@@ -156,18 +166,35 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
             compat_k6: plan.options.compat_k6,
             start_skew_ms,
             start_uncertainty_ms,
+            annotations: active.changes.annotations.clone(),
             notes: active.notes.clone(),
         },
         agents,
         conservation,
-        exit: Exit::new(&applying(ending, &judged, verdict.grade, deserted)),
+        exit: Exit::new(&applying(
+            ending,
+            &judged,
+            verdict.grade,
+            deserted,
+            active.run.life.teardown_late,
+        )),
+        phases: active.phases.facts.clone(),
         verdict,
         errors: active.logs.errors(),
     }
 }
 
-fn applying(ending: &Ending, judged: &[Judged], grade: Grade, deserted: bool) -> Vec<ExitCode> {
+fn applying(
+    ending: &Ending,
+    judged: &[Judged],
+    grade: Grade,
+    deserted: bool,
+    teardown_late: bool,
+) -> Vec<ExitCode> {
     let mut codes: Vec<ExitCode> = ending.exit().into_iter().collect();
+    if teardown_late {
+        codes.push(ExitCode::TeardownTimeout);
+    }
     if deserted {
         codes.push(ExitCode::Fleet);
     }
@@ -196,6 +223,7 @@ fn ended(why: Why) -> Ended {
         Why::Target => Ended::TargetUnreachable,
         Why::NeverComplete => Ended::FleetIncomplete,
         Why::FleetLost => Ended::FleetLost,
+        Why::SetupTimeout | Why::SetupFailed | Why::SetupLost => Ended::SetupFailed,
     }
 }
 
@@ -247,8 +275,8 @@ fn declared(steps: &[Step], checks: &mut Vec<(String, String)>) {
                     .iter()
                     .map(|check| (request.group.clone(), check.name.clone())),
             ),
-            Step::Group { steps, .. } => declared(steps, checks),
-            Step::Let(_) | Step::Sleep { .. } | Step::Stop { .. } => {}
+            Step::Group { steps, .. } | Step::Each { steps, .. } => declared(steps, checks),
+            Step::Let(_) | Step::Sleep { .. } | Step::Stop { .. } | Step::Give(_) => {}
         }
     }
 }

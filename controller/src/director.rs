@@ -56,6 +56,11 @@ pub enum Input {
         v1::StopRequest,
         oneshot::Sender<Result<v1::StopReply, Refusal>>,
     ),
+    /// Somebody wants to change a run.
+    Change(
+        v1::ChangeRequest,
+        oneshot::Sender<Result<v1::ChangeReply, Refusal>>,
+    ),
     /// Somebody asks who is there.
     Agents(oneshot::Sender<Vec<v1::AgentInfo>>),
     /// Somebody asks what runs there are.
@@ -160,6 +165,10 @@ impl Director {
             }
             Input::Stop(request, reply) => {
                 let answer = self.stop(now, &request);
+                let _ = reply.send(answer);
+            }
+            Input::Change(request, reply) => {
+                let answer = self.change(now, &request);
                 let _ = reply.send(answer);
             }
             Input::Agents(reply) => {
@@ -272,10 +281,12 @@ impl Director {
     }
 
     fn idle_changed(&mut self, now: u64) {
-        let idle = self.fleet.idle();
-        if let Some(active) = &mut self.active
-            && matches!(active.run.phase, Phase::Enlisting { .. })
-            && active.event(&mut self.fleet, now, Event::Idle(idle))
+        let Some(active) = &mut self.active else {
+            return;
+        };
+        let idle = active.candidates(&self.fleet);
+        if matches!(active.run.phase, Phase::Enlisting { .. })
+            && active.event(&mut self.fleet, now, idle)
         {
             self.next(now);
         }

@@ -73,6 +73,7 @@ pub struct Gather {
     delivery: Delivery,
     seats: BTreeMap<u32, Delivered>,
     rejected: u64,
+    phases: u64,
 }
 
 impl Gather {
@@ -134,6 +135,22 @@ impl Gather {
                 Taken::Refused(sequence, format!("interval {sequence} refused: {what}"))
             }
         }
+    }
+
+    /// Takes what setup or teardown measured; belongs to no seat's books. The requests in it.
+    pub fn phase(&mut self, intervals: &[Interval]) -> u64 {
+        let sum = intervals.iter().map(requests).sum();
+        for interval in intervals {
+            self.store.merge_interval(interval);
+        }
+        self.phases += sum;
+        sum
+    }
+
+    /// Requests of setup and teardown.
+    #[must_use]
+    pub fn phase_requests(&self) -> u64 {
+        self.phases
     }
 
     /// Notes that a life said it made so many intervals: those that did not come are missing.

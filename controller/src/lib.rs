@@ -5,6 +5,7 @@
 //! [`gather`] the merging, [`conservation`] and [`verdict`] the judging (pure), [`report`] the outcome. Time comes from [`clock`].
 
 pub mod active;
+pub mod change;
 pub mod clock;
 pub mod closing;
 pub mod conservation;
@@ -18,6 +19,7 @@ pub mod logs;
 pub mod member;
 pub mod names;
 pub mod outline;
+pub mod phases;
 pub mod progress;
 pub mod report;
 pub mod run;
@@ -25,6 +27,7 @@ mod serve;
 pub mod service_control;
 pub mod service_fleet;
 pub mod verdict;
+pub mod weights;
 
 pub use exit::ExitCode;
 pub use report::Report;
@@ -73,6 +76,8 @@ pub enum Refusal {
     Busy(String),
     /// Too many wait.
     Full(String),
+    /// It makes no sense for this run, or not now.
+    Wrong(String),
     /// No such run.
     NoSuchRun(String),
 }

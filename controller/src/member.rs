@@ -6,6 +6,7 @@ use crate::gather::Gather;
 use crate::report::AgentFacts;
 use crate::run::{AgentId, Part};
 use crate::verdict::Witness;
+use crate::weights::Able;
 use proto::v1::{Health, ScenarioTotals};
 
 /// One agent's part.
@@ -28,6 +29,8 @@ pub struct Member {
     /// Its newest totals.
     pub totals: Vec<ScenarioTotals>,
     health: Option<Health>,
+    /// Version of the newest change it took.
+    pub desired: u64,
     /// VUs at work when it was last heard.
     pub vus: u32,
     vus_max: u32,
@@ -56,11 +59,22 @@ impl Member {
             offset: agent.offset,
             totals: Vec::new(),
             health: None,
+            desired: 0,
             vus: 0,
             vus_max: 0,
             started: None,
             ended: None,
             left: false,
+        }
+    }
+
+    /// What it can do.
+    #[must_use]
+    pub fn able(&self) -> Able<'_> {
+        Able {
+            name: &self.name,
+            workers: self.workers,
+            cores: self.cores,
         }
     }
 
@@ -71,6 +85,7 @@ impl Member {
             self.offset = heartbeat.offset_ns;
         }
         self.vus = heartbeat.vus;
+        self.desired = heartbeat.desired_version;
         self.vus_max = self.vus_max.max(heartbeat.vus);
         self.report(heartbeat.totals, heartbeat.health, known);
     }

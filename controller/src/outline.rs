@@ -3,25 +3,25 @@
 use crate::clock;
 use crate::conservation::{Basis, Promise, Unit};
 use crate::lease::Pool;
-use plan::{ArrivalCurve, Executor, Plan, Stripe, VuCurve};
+use plan::{Control, Executor, Plan, ScaledArrivals, ScaledVus, Stripe};
 use std::collections::BTreeMap;
 
 /// How one scenario's load is reckoned.
 #[derive(Debug, Clone)]
 enum Load {
     /// VUs over time.
-    Closed(VuCurve),
+    Closed(ScaledVus),
     /// Arrivals over time.
-    Open(ArrivalCurve),
+    Open(ScaledArrivals),
     /// Indexes that agents lease.
     Shared {
         /// For the progress line.
-        vus: VuCurve,
+        vus: ScaledVus,
     },
     /// So many iterations of each VU.
     PerVu {
         /// For the progress line.
-        vus: VuCurve,
+        vus: ScaledVus,
         /// VUs.
         count: u64,
         /// Iterations of each.
@@ -32,7 +32,7 @@ enum Load {
 #[derive(Debug, Clone)]
 struct Part {
     name: String,
-    /// Run time of its begin.
+    /// Stage time of its begin.
     start: u64,
     load: Load,
 }
@@ -40,10 +40,11 @@ struct Part {
 /// What directing needs of a plan.
 #[derive(Debug, Clone)]
 pub struct Outline {
-    /// Run time at which the last stage ends, in nanoseconds.
+    /// Stage time at which the last stage ends, in nanoseconds.
     pub length: u64,
     /// The longest graceful period after that.
     pub drain: u64,
+    control: Control,
     parts: Vec<Part>,
     /// Iterations of the scenarios that lease them, by the scenario's index.
     shared: BTreeMap<u32, u64>,
@@ -53,13 +54,22 @@ impl Outline {
     /// Of a plan.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
+        Self::changed(plan, Control::default())
+    }
+
+    /// The same plan, changed.
+    pub fn change(&mut self, plan: &Plan, control: Control) {
+        *self = Self::changed(plan, control);
+    }
+
+    fn changed(plan: &Plan, control: Control) -> Self {
         let mut parts = Vec::new();
         let mut shared = BTreeMap::new();
-        for (index, scenario) in (0..).zip(&plan.scenarios) {
+        for (index, scenario) in (0_u32..).zip(&plan.scenarios) {
             let executor = &scenario.executor;
             let load = match (
-                executor.vu_curve(scenario.graceful_stop),
-                executor.arrival_curve(),
+                control.vus(index as usize, scenario),
+                control.arrivals(index as usize, scenario, plan.seed),
             ) {
                 (_, Some(arrivals)) => Load::Open(arrivals),
                 (Some(vus), None) => match executor {
@@ -96,6 +106,7 @@ impl Outline {
         Self {
             length,
             drain: clock::ns(plan.load_end()).saturating_sub(length),
+            control,
             parts,
             shared,
         }
@@ -110,16 +121,34 @@ impl Outline {
             .collect()
     }
 
+    /// Run time at which the last stage ends; in a pause, if it ended at `run`.
+    #[must_use]
+    pub fn end_at(&self, run: i64) -> u64 {
+        let run = u64::try_from(run).unwrap_or(0);
+        let ahead = || run + self.length.saturating_sub(self.control.stage_time(run));
+        self.control.run_time(self.length).unwrap_or_else(ahead)
+    }
+
+    /// True if the stages stand still.
+    #[must_use]
+    pub fn is_paused(&self, run: i64) -> bool {
+        u64::try_from(run).is_ok_and(|run| self.control.is_paused(run))
+    }
+
     /// VUs that closed scenarios are to run at a run time.
     #[must_use]
     pub fn vus_at(&self, run: i64) -> u64 {
         let Ok(run) = u64::try_from(run) else {
             return 0;
         };
+        if self.control.is_paused(run) {
+            return 0;
+        }
+        let stage = self.control.stage_time(run);
         self.parts
             .iter()
             .filter_map(|part| {
-                let at = run.checked_sub(part.start)?;
+                let at = stage.checked_sub(part.start)?;
                 match &part.load {
                     Load::Closed(vus) | Load::Shared { vus } | Load::PerVu { vus, .. } => {
                         Some(vus.vus_at(at))
@@ -166,7 +195,9 @@ impl Outline {
         (0..)
             .zip(&self.parts)
             .map(|(index, part)| {
-                let until = cut.map_or(u64::MAX, |cut| cut.saturating_sub(part.start));
+                let until = cut.map_or(u64::MAX, |cut| {
+                    self.control.stage_time(cut).saturating_sub(part.start)
+                });
                 let seats = 0..stripe.agents();
                 let striped = |total: u64| -> Vec<u128> {
                     seats
@@ -241,7 +272,7 @@ impl Outline {
 }
 
 /// VU time of these VUs up to a time of the scenario.
-fn vu_time(curve: &VuCurve, vus: impl Iterator<Item = u64>, until: u64) -> u128 {
+fn vu_time(curve: &ScaledVus, vus: impl Iterator<Item = u64>, until: u64) -> u128 {
     vus.flat_map(|vu| curve.spans(vu))
         .map(|span| u128::from(span.stop.min(until).saturating_sub(span.start)))
         .sum()

@@ -40,7 +40,7 @@ impl Pace {
             .filter(|member| member.part == Part::Lost);
         Progress {
             run_ns,
-            length_ns: active.outline.length,
+            length_ns: active.outline.end_at(run_ns),
             agents: active
                 .run
                 .members
@@ -60,7 +60,15 @@ impl Pace {
             rate,
             p50_ns: quantile(0),
             p95_ns: quantile(1),
-            annotations: lost.map(|member| format!("{} lost", member.name)).collect(),
+            annotations: lost
+                .map(|member| format!("{} lost", member.name))
+                .chain(
+                    active
+                        .outline
+                        .is_paused(run_ns)
+                        .then(|| "paused".to_owned()),
+                )
+                .collect(),
         }
     }
 }

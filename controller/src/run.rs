@@ -1,9 +1,10 @@
 //! The life of one run as a pure machine: `step(run, moment, event) -> actions`. Its table is `run/table.rs`.
 //!
-//! checked → enlisting → preflight → ready → setup → load → drain → teardown → over. Setup and teardown are empty for now:
-//! they are announced and passed. Every wait has a deadline. Knows agents by number only; sends, reads and measures nothing.
+//! checked → enlisting → preflight → ready → setup → load → drain → teardown → over. A plan without setup or teardown passes
+//! them, announced all the same. Every wait has a deadline. Knows agents by number only; sends, reads and measures nothing.
 
 mod model;
+mod phases;
 #[cfg(test)]
 #[path = "run/table.rs"]
 mod table;
@@ -25,6 +26,8 @@ pub struct Run {
     pub phase: Phase,
     /// Its agents.
     pub members: BTreeMap<AgentId, Member>,
+    /// How far setup and teardown are.
+    pub life: Life,
 }
 
 impl Run {
@@ -36,6 +39,7 @@ impl Run {
             limits,
             phase: Phase::Checked,
             members: BTreeMap::new(),
+            life: Life::default(),
         }
     }
 
@@ -46,8 +50,10 @@ impl Run {
             Phase::Checked => RunState::StateChecked,
             Phase::Enlisting { .. } => RunState::StateEnlisting,
             Phase::Preflight { .. } => RunState::StatePreflight,
+            Phase::Setup { .. } => RunState::StateSetup,
             Phase::Load { .. } => RunState::StateLoad,
             Phase::Drain { .. } => RunState::StateDrain,
+            Phase::Teardown { .. } => RunState::StateTeardown,
             Phase::Over => RunState::StateOver,
         }
     }
@@ -55,6 +61,7 @@ impl Run {
     /// What an event leads to.
     #[must_use]
     pub fn step(&mut self, at: Moment, event: Event) -> Vec<Action> {
+        self.life.now = at.now;
         match (self.phase.clone(), event) {
             (Phase::Over, _) => Vec::new(),
             (Phase::Checked, Event::Idle(idle)) => {
@@ -72,6 +79,8 @@ impl Run {
             }
             (Phase::Enlisting { until }, Event::Idle(idle)) => self.enlist(at, until, &idle),
             (Phase::Preflight { epoch, until }, event) => self.preflight(at, epoch, until, event),
+            (Phase::Setup { .. }, event) => self.setup(at, event),
+            (Phase::Teardown { .. }, event) => self.teardown(at, event),
             (Phase::Load { until }, event) => self.load(at, until, event),
             (Phase::Drain { until, ending, cut }, event) => {
                 self.drain(at, until, ending, cut, event)
@@ -164,6 +173,7 @@ impl Run {
                     };
                 }
             }
+            Event::Misfit(text) => return self.end(Why::NeverComplete, text),
             Event::Gone(id, why) => self.unfit(id, &why),
             Event::Tick if at.now >= until => {
                 let silent: Vec<AgentId> = self.with(|part| *part == Part::Asked).collect();
@@ -207,7 +217,10 @@ impl Run {
             })
             .collect();
         if unfit.is_empty() {
-            return self.go(at);
+            return match self.limits.setup {
+                Some(time) if self.life.setup_by.is_none() => self.begin_setup(at, epoch, time),
+                _ => self.go(at),
+            };
         }
         let left = self.members.len() - unfit.len();
         let target = unfit
@@ -264,18 +277,23 @@ impl Run {
         self.phase = Phase::Load {
             until: t0.saturating_add(self.limits.load),
         };
-        vec![
-            Action::Announce(
+        self.life.owed = true;
+        let mut actions = Vec::new();
+        if self.life.setup_by.is_none() {
+            actions.push(Action::Announce(
                 RunState::StateReady,
                 format!("{} ready", agents(self.members.len())),
-            ),
-            Action::Announce(RunState::StateSetup, String::new()),
+            ));
+            actions.push(Action::Announce(RunState::StateSetup, String::new()));
+        }
+        actions.extend([
             Action::Go(t0),
             Action::Announce(
                 RunState::StateLoad,
                 format!("load begins in {} ms", (t0 - at.now) / 1_000_000),
             ),
-        ]
+        ]);
+        actions
     }
 
     fn load(&mut self, at: Moment, until: u64, event: Event) -> Vec<Action> {
@@ -295,6 +313,10 @@ impl Run {
                     RunState::StateDrain,
                     "iterations finish".to_owned(),
                 )]
+            }
+            Event::Until(until) => {
+                self.phase = Phase::Load { until };
+                Vec::new()
             }
             Event::Stop(mode, reason) => {
                 self.stop(at, mode, Why::Stopped(mode), stopped(mode, &reason))
@@ -437,6 +459,9 @@ impl Run {
 
     fn end(&mut self, why: Why, text: String) -> Vec<Action> {
         let began = matches!(self.phase, Phase::Load { .. } | Phase::Drain { .. });
+        if let Some(time) = self.limits.teardown.filter(|_| self.life.owed) {
+            return self.begin_teardown(time, Ending { why, text });
+        }
         self.phase = Phase::Over;
         let mut actions = Vec::new();
         if began {

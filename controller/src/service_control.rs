@@ -6,6 +6,7 @@ use crate::clock;
 use crate::director::{Input, Watched};
 use crate::run::Needs;
 use crate::service_fleet::mismatch;
+use crate::weights::Weights;
 use plan::{Bundle, Plan};
 use proto::bundle::StartJoiner;
 use proto::v1::control_server::Control;
@@ -50,6 +51,7 @@ impl From<Refusal> for Status {
         match refusal {
             Refusal::Busy(text) => Status::failed_precondition(text),
             Refusal::Full(text) => Status::resource_exhausted(text),
+            Refusal::Wrong(text) => Status::invalid_argument(text),
             Refusal::NoSuchRun(text) => Status::not_found(text),
         }
     }
@@ -96,7 +98,9 @@ impl Control for ControlService {
         let (bytes, (bundle, plan)) = compiled
             .await
             .map_err(|error| Status::internal(format!("compiling the bundle failed: {error}")))??;
+        let weights = Weights::read(&head).map_err(|what| invalid(&what))?;
         let order = Order {
+            weights,
             id: String::new(),
             name: bundle.name,
             seed: bundle.seed,
@@ -134,6 +138,16 @@ impl Control for ControlService {
         let request = request.into_inner();
         Ok(Response::new(
             self.ask(|reply| Input::Stop(request, reply)).await??,
+        ))
+    }
+
+    async fn change(
+        &self,
+        request: Request<v1::ChangeRequest>,
+    ) -> Result<Response<v1::ChangeReply>, Status> {
+        let request = request.into_inner();
+        Ok(Response::new(
+            self.ask(|reply| Input::Change(request, reply)).await??,
         ))
     }
 

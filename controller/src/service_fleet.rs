@@ -166,6 +166,7 @@ impl Reader {
                 (log.run.clone(), Said::Log(log))
             }
             From::LeaseRequest(request) => (request.run.clone(), Said::Lease(request)),
+            From::Phase(piece) => (piece.run.clone(), Said::Phase(Box::new(piece))),
             From::Done(done) => (done.run.clone(), Said::Done(done)),
             From::Leave(leave) => return Some(Input::Leave(id, self.connection, leave.reason)),
             // A second hello says nothing new.

@@ -41,6 +41,12 @@ pub struct Overrides {
     pub summary_trend_stats: Option<String>,
     /// `--no-thresholds`.
     pub no_thresholds: bool,
+    /// `--no-setup`.
+    #[serde(default)]
+    pub no_setup: bool,
+    /// `--no-teardown`.
+    #[serde(default)]
+    pub no_teardown: bool,
     /// `--compat k6`: a threshold without samples passes where k6 passes it.
     pub compat_k6: bool,
     /// `--insecure-skip-tls-verify`.

@@ -2,10 +2,11 @@
 
 use crate::diagnostics::{Diagnostics, Place};
 use crate::draft::{self, Fields, Key, Kind, Node, Reader, Sink, unknown_name};
+use crate::rows::Taking;
 use crate::scenario::Draft;
 use crate::template::{Piece, split};
-use crate::{Bundle, DataSet, Flow, FlowId, Options, Plan, Scenario};
-use crate::{data, flow, options, scenario, shortcut, threshold};
+use crate::{Bundle, DataSet, Executor, Flow, FlowId, Options, Phase, PhaseKind, Plan, Scenario};
+use crate::{data, flow, options, phase, rows, scenario, shortcut, threshold};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Compiles a bundle.
@@ -50,6 +51,7 @@ fn check(reader: Reader<'_>, root: &Node, bundle: &Bundle) -> Option<Plan> {
         _ => Vec::new(),
     };
     let flows = read_flow_entries(&mut fields);
+    let phases = phase::read(&mut fields, &bundle.overrides);
     fields.refuse(
         &options::NOT_YET,
         "not supported yet",
@@ -58,10 +60,27 @@ fn check(reader: Reader<'_>, root: &Node, bundle: &Bundle) -> Option<Plan> {
     fields.finish(&options::NOT_YET);
 
     let scenarios = scenarios.unwrap_or_default();
-    let drafts: Vec<Draft> = scenarios
+    let mut drafts: Vec<Draft> = scenarios
         .iter()
         .filter_map(|(key, node)| scenario::read(reader, key, node))
         .collect();
+    // One that could not be read at all would be missed by those that follow it.
+    if drafts.len() == scenarios.len() {
+        scenario::follow(reader, &mut drafts);
+    }
+    let mut next_request = 0;
+    let mut read_phase = |kind, data: &[DataSet]| {
+        let draft = phases.iter().find(|draft| draft.kind == kind)?;
+        let flow = phase_flow(reader, draft, &options, data, &mut next_request);
+        (!draft.skipped).then_some((flow, draft.timeout))
+    };
+    let setup = read_phase(PhaseKind::Setup, &data);
+    // What setup gives is known to those who take it.
+    let data = match &setup {
+        Some((flow, _)) => data::learn(data, &flow.steps),
+        None => data,
+    };
+    let teardown = read_phase(PhaseKind::Teardown, &data);
     let mut linker = Linker {
         reader,
         options: &options,
@@ -70,14 +89,23 @@ fn check(reader: Reader<'_>, root: &Node, bundle: &Bundle) -> Option<Plan> {
         base_env: &bundle.env,
         made: Vec::new(),
         flows: Vec::new(),
-        next_request: 0,
+        next_request,
     };
     let scenarios: Vec<Scenario> = drafts
         .into_iter()
         .filter_map(|draft| linker.link(draft, flows.is_some()))
         .collect();
     linker.check_unused();
-    let flows = linker.flows;
+    let mut flows = linker.flows;
+    let [setup, teardown] = [setup, teardown].map(|phase| {
+        let (flow, timeout) = phase?;
+        flows.push(flow);
+        Some(Phase {
+            flow: flows.len() - 1,
+            timeout,
+        })
+    });
+    check_given(reader, root, &data, &flows, setup.as_ref(), &phases);
     // A flow with errors lacks names, which would be reported as missing.
     let thresholds = if reader.sink.is_empty() {
         threshold::check_filters(reader, thresholds, &options, &scenarios, &flows)
@@ -89,9 +117,37 @@ fn check(reader: Reader<'_>, root: &Node, bundle: &Bundle) -> Option<Plan> {
         scenarios,
         flows,
         data,
+        setup,
+        teardown,
         thresholds,
         seed: bundle.seed,
     })
+}
+
+/// The steps of setup or teardown; of one that is left out only its errors count.
+fn phase_flow(
+    reader: Reader<'_>,
+    draft: &phase::Draft<'_>,
+    options: &Options,
+    data: &[DataSet],
+    next_request: &mut usize,
+) -> Flow {
+    let (key, node) = draft.entry;
+    let mut unused = 0;
+    flow::read(
+        reader,
+        draft.kind.name(),
+        &key.place,
+        node,
+        options,
+        data,
+        if draft.skipped {
+            &mut unused
+        } else {
+            next_request
+        },
+        Some(draft.kind),
+    )
 }
 
 /// `flows`, by name. None after an error.
@@ -132,6 +188,9 @@ impl Linker<'_> {
                 None
             }
         };
+        if let (Some(flow), Some(executor)) = (exec, &draft.executor) {
+            self.check_rows(&draft, executor, flow);
+        }
         Some(Scenario {
             name: draft.name,
             executor: draft.executor?,
@@ -139,6 +198,8 @@ impl Linker<'_> {
             graceful_stop: draft.graceful_stop,
             exec: exec?,
             tags: draft.tags,
+            arrivals: draft.arrivals,
+            catch_up: draft.catch_up,
         })
     }
 
@@ -166,6 +227,7 @@ impl Linker<'_> {
             self.options,
             self.data,
             &mut self.next_request,
+            None,
         );
         self.made.push(made);
         self.flows.push(flow);
@@ -200,6 +262,101 @@ impl Linker<'_> {
                 self.options,
                 self.data,
                 &mut unused,
+                None,
+            );
+        }
+    }
+
+    /// Where each VU or iteration takes a row of its own, there must be as many rows, and a number to take it by.
+    fn check_rows(&self, draft: &Draft, executor: &Executor, flow: FlowId) {
+        let mut found = Vec::new();
+        rows::takings(&self.flows[flow].steps, &mut found);
+        for (id, by) in found {
+            let Some(set) = self.data.get(id) else {
+                continue;
+            };
+            let scenario = &draft.name;
+            let shared = matches!(executor, Executor::SharedIterations { .. });
+            let needed = by.count(executor);
+            let (what, help) = match needed {
+                None => (
+                    format!(
+                        "the scenario `{scenario}` does not number its iterations, so none has a row of its own in `{}`",
+                        set.name
+                    ),
+                    format!(
+                        "`{{ own: {} }}` is the row of the VU; arrival-rate executors number their iterations",
+                        set.name
+                    ),
+                ),
+                Some(_) if by == Taking::Iteration && shared && set.is_given() => (
+                    format!(
+                        "an iteration of `shared-iterations` goes to whoever is free, so the rows of `{}` cannot be handed out before",
+                        set.name
+                    ),
+                    format!(
+                        "`{{ own: {} }}` is the row of the VU; or use an arrival-rate executor",
+                        set.name
+                    ),
+                ),
+                Some(needed) if !set.is_given() && !set.recycle && needed > set.rows.count() => (
+                    format!(
+                        "the scenario `{scenario}` wants {needed} rows of `{}`, one for each {}, and there are {}",
+                        set.name,
+                        match by {
+                            Taking::Vu => "VU",
+                            Taking::Iteration => "iteration",
+                        },
+                        set.rows.count()
+                    ),
+                    "add rows, or let them be used again with `recycle: true` beside the source"
+                        .to_owned(),
+                ),
+                Some(_) => continue,
+            };
+            self.reader.error_help(&draft.exec_place, what, help);
+        }
+    }
+}
+
+/// A set that setup gives is given by a setup that runs.
+fn check_given(
+    reader: Reader<'_>,
+    root: &Node,
+    data: &[DataSet],
+    flows: &[Flow],
+    setup: Option<&Phase>,
+    drafts: &[phase::Draft<'_>],
+) {
+    let mut given = BTreeSet::new();
+    if let Some(flow) = setup.and_then(|setup| flows.get(setup.flow)) {
+        flow::given(&flow.steps, &mut given);
+    }
+    let Some(Kind::Map(sets)) = root.get("data").map(|node| &node.kind) else {
+        return;
+    };
+    let skipped = drafts
+        .iter()
+        .any(|draft| draft.kind == PhaseKind::Setup && draft.skipped);
+    for (id, set) in data.iter().enumerate() {
+        if !set.is_given() || given.contains(&id) {
+            continue;
+        }
+        let Some((key, _)) = sets.iter().find(|(key, _)| key.text == set.name) else {
+            continue;
+        };
+        let name = &set.name;
+        if skipped {
+            reader.error_help(
+                &key.place,
+                format!("`{name}` gets its rows from setup, which is not to run"),
+                "run it with setup, or give the set another source",
+            );
+        } else {
+            reader.error_help(
+                &key.place,
+                format!("nothing gives rows to `{name}`"),
+                format!("`setup` gives one with a step such as `give: {{ {name}: {{ user: \"{{{{ user }}}}\" }} }}`"),
             );
         }
     }

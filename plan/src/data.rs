@@ -2,9 +2,11 @@
 
 use crate::diagnostics::Place;
 use crate::draft::{Kind, Node, Reader};
+use crate::template::JsonTemplate;
+use crate::{DataId, Step};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows for VUs.
 #[derive(Debug, Clone, Serialize)]
@@ -13,6 +15,8 @@ pub struct DataSet {
     pub name: String,
     /// Its rows.
     pub rows: Rows,
+    /// `recycle: true`: whoever is beyond the last row begins anew where each VU or iteration takes its own.
+    pub recycle: bool,
 }
 
 /// How rows are held.
@@ -22,23 +26,42 @@ pub enum Rows {
     Range(i64, i64),
     /// `{ list: […] }`, `{ csv: file }` (objects by header), `{ json: file }` (an array). Never empty.
     List(Vec<Value>),
+    /// `{ setup: true }`: setup gives them. A compiled plan has none of them; an agent gets those it is to use.
+    Given {
+        /// How many there are in all.
+        count: u64,
+        /// Those at hand, by index.
+        rows: BTreeMap<u64, Value>,
+        /// The fields that rows have, if setup gives nothing but objects whose fields are written there.
+        fields: Option<BTreeSet<String>>,
+    },
 }
 
 impl Rows {
-    /// How many there are; at least one.
+    /// How many there are; at least one, unless setup gives them.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {
             // A range over all of i64 has one more than u64 can say; it is refused when read.
             Rows::Range(first, last) => last.abs_diff(*first).saturating_add(1),
             Rows::List(rows) => rows.len() as u64,
+            Rows::Given { count, .. } => *count,
+        }
+    }
+
+    /// False for a row that setup gave to others: [`Rows::row`] has null in its place.
+    #[must_use]
+    pub fn at_hand(&self, i: u64) -> bool {
+        match self {
+            Rows::Range(..) | Rows::List(_) => true,
+            Rows::Given { count, rows, .. } => rows.contains_key(&(i % (*count).max(1))),
         }
     }
 
     /// Row `i`, from 0; beyond the last one it begins anew.
     #[must_use]
     pub fn row(&self, i: u64) -> Value {
-        let i = i % self.count();
+        let i = i % self.count().max(1);
         match self {
             Rows::Range(first, _) => first.wrapping_add_unsigned(i).into(),
             Rows::List(rows) => usize::try_from(i)
@@ -46,6 +69,7 @@ impl Rows {
                 .and_then(|i| rows.get(i))
                 .cloned()
                 .unwrap_or_default(),
+            Rows::Given { rows, .. } => rows.get(&i).cloned().unwrap_or_default(),
         }
     }
 }
@@ -61,12 +85,57 @@ pub(crate) fn read(
     };
     sets.entries
         .iter()
-        .map(|(key, node)| DataSet {
-            name: key.text.clone(),
-            rows: read_rows(reader, &key.place, node, files)
-                .unwrap_or_else(|| Rows::List(vec![Value::Null])),
+        .map(|(key, node)| {
+            let (rows, recycle) = read_rows(reader, &key.place, node, files);
+            DataSet {
+                name: key.text.clone(),
+                rows: rows.unwrap_or_else(|| Rows::List(vec![Value::Null])),
+                recycle,
+            }
         })
         .collect()
+}
+
+/// The sets with what is known of the rows that these steps give.
+pub(crate) fn learn(data: Vec<DataSet>, steps: &[Step]) -> Vec<DataSet> {
+    fn collect<'s>(steps: &'s [Step], id: DataId, rows: &mut Vec<&'s JsonTemplate>) {
+        for step in steps {
+            match step {
+                Step::Give(given) => {
+                    rows.extend(given.iter().filter(|(to, _)| *to == id).map(|(_, row)| row));
+                }
+                Step::Each { steps, .. } | Step::Group { steps, .. } => collect(steps, id, rows),
+                Step::Let(_) | Step::Request(_) | Step::Sleep { .. } | Step::Stop { .. } => {}
+            }
+        }
+    }
+    let learnt = |(id, mut set): (DataId, DataSet)| {
+        if let Rows::Given { fields, .. } = &mut set.rows {
+            let mut rows = Vec::new();
+            collect(steps, id, &mut rows);
+            *fields = rows.into_iter().map(fields_of).try_fold(
+                BTreeSet::new(),
+                |mut all: BTreeSet<String>, row| {
+                    all.extend(row?);
+                    Some(all)
+                },
+            );
+        }
+        set
+    };
+    data.into_iter().enumerate().map(learnt).collect()
+}
+
+/// The fields of an object that is written as one.
+fn fields_of(row: &JsonTemplate) -> Option<Vec<String>> {
+    match row {
+        JsonTemplate::Object(fields) => Some(fields.iter().map(|(name, _)| name.clone()).collect()),
+        JsonTemplate::Constant(Value::Object(fields)) => Some(fields.keys().cloned().collect()),
+        JsonTemplate::Constant(_)
+        | JsonTemplate::Text(_)
+        | JsonTemplate::Value(_)
+        | JsonTemplate::Array(_) => None,
+    }
 }
 
 /// The files that data sets name, for whoever is to read them.
@@ -86,10 +155,23 @@ fn read_rows(
     owner: &Place,
     node: &Node,
     files: &BTreeMap<String, Vec<u8>>,
-) -> Option<Rows> {
-    let mut fields = reader.fields(node, owner, "a data set")?;
-    let sources = ["range", "list", "csv", "json"].map(|kind| (kind, fields.get(kind)));
+) -> (Option<Rows>, bool) {
+    let Some(mut fields) = reader.fields(node, owner, "a data set") else {
+        return (None, false);
+    };
+    let recycle = fields.bool("recycle").unwrap_or(false);
+    let sources = ["range", "list", "csv", "json", "setup"].map(|kind| (kind, fields.get(kind)));
     fields.finish(&[]);
+    (read_source(reader, owner, node, files, sources), recycle)
+}
+
+fn read_source(
+    reader: Reader<'_>,
+    owner: &Place,
+    node: &Node,
+    files: &BTreeMap<String, Vec<u8>>,
+    sources: [(&'static str, Option<&Node>); 5],
+) -> Option<Rows> {
     let mut given = sources
         .into_iter()
         .filter_map(|(kind, node)| node.map(|node| (kind, node)));
@@ -98,7 +180,7 @@ fn read_rows(
             reader.error_help(
                 owner,
                 "a data set needs a source",
-                "for example `{ range: [1, 1000] }`, `{ list: [a, b] }`, `{ csv: users.csv }` or `{ json: users.json }`",
+                "for example `{ range: [1, 1000] }`, `{ list: [a, b] }`, `{ csv: users.csv }`, `{ json: users.json }` or `{ setup: true }`",
             );
         }
         return None;
@@ -113,6 +195,21 @@ fn read_rows(
     match kind {
         "range" => read_range(reader, source),
         "list" => read_list(reader, source),
+        "setup" => {
+            if reader.bool(source)? {
+                return Some(Rows::Given {
+                    count: 0,
+                    rows: BTreeMap::new(),
+                    fields: None,
+                });
+            }
+            reader.error_help(
+                &source.place,
+                "`setup: false` is no source of rows",
+                "`setup: true` says that setup gives them",
+            );
+            None
+        }
         "csv" => read_file(reader, source, files).and_then(|(name, bytes)| {
             let rows = read_csv(reader, &name, bytes)?;
             not_empty(reader, &source.place, &name, rows)
@@ -125,7 +222,7 @@ fn read_rows(
 }
 
 fn fields_are_empty(node: &Node) -> bool {
-    matches!(&node.kind, Kind::Map(entries) if entries.is_empty())
+    matches!(&node.kind, Kind::Map(entries) if entries.iter().all(|(key, _)| key.text == "recycle"))
 }
 
 fn not_empty(reader: Reader<'_>, place: &Place, name: &str, rows: Vec<Value>) -> Option<Rows> {

@@ -171,10 +171,8 @@ impl fmt::Display for Diagnostics {
 impl std::error::Error for Diagnostics {}
 
 /// The one of `known` that `written` was probably meant to be.
-pub(crate) fn near_miss<'a>(
-    written: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn near_miss<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Long texts are no typing errors, and the distance is quadratic.
     if written.len() > 64 {
         return None;

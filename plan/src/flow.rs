@@ -4,7 +4,7 @@ use crate::diagnostics::Place;
 use crate::draft::{Kind, Node, Reader, unknown_name, valid_name};
 use crate::step::{self, Step};
 use crate::template::{JsonTemplate, Part, Piece, Reference, Template, split};
-use crate::{DataSet, Options, Rows, Slot};
+use crate::{DataId, DataSet, Options, PhaseKind, Rows, Slot};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -37,8 +37,12 @@ pub(crate) enum Shape {
 impl Shape {
     /// What the rows of a data set are.
     pub(crate) fn of_rows(data: &DataSet) -> Self {
-        let Rows::List(rows) = &data.rows else {
-            return Shape::Plain;
+        let rows = match &data.rows {
+            Rows::List(rows) => rows,
+            Rows::Range(..) => return Shape::Plain,
+            Rows::Given { fields, .. } => {
+                return fields.clone().map_or(Shape::Any, Shape::Fields);
+            }
         };
         let mut fields = BTreeSet::new();
         let mut plain = 0;
@@ -64,6 +68,10 @@ pub(crate) struct Builder<'a> {
     pub(crate) data: &'a [DataSet],
     /// Path of the group being read.
     pub(crate) group: String,
+    /// Setup or teardown; `None` for what an iteration does.
+    pub(crate) phase: Option<PhaseKind>,
+    /// True inside an `each`.
+    pub(crate) in_each: bool,
     next_request: &'a mut usize,
     slots: Vec<String>,
     shapes: Vec<Shape>,
@@ -71,7 +79,11 @@ pub(crate) struct Builder<'a> {
     pending: Vec<(Place, String)>,
 }
 
-/// Reads a flow.
+/// Reads a flow; with a `phase`, the one flow of that.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all that a reader of names needs"
+)]
 pub(crate) fn read<'a>(
     reader: Reader<'a>,
     name: &str,
@@ -80,12 +92,15 @@ pub(crate) fn read<'a>(
     options: &'a Options,
     data: &'a [DataSet],
     next_request: &'a mut usize,
+    phase: Option<PhaseKind>,
 ) -> Flow {
     let mut builder = Builder {
         reader,
         options,
         data,
-        group: String::new(),
+        group: phase.map_or_else(String::new, |phase| phase.group().to_owned()),
+        phase,
+        in_each: false,
         next_request,
         slots: Vec::new(),
         shapes: Vec::new(),
@@ -93,7 +108,11 @@ pub(crate) fn read<'a>(
     };
     let steps = match &node.kind {
         Kind::List(items) if items.is_empty() => {
-            reader.error(place, format!("the flow `{name}` has no steps"));
+            let what = phase.map_or_else(
+                || format!("the flow `{name}`"),
+                |phase| format!("`{}`", phase.name()),
+            );
+            reader.error(place, format!("{what} has no steps"));
             Vec::new()
         }
         Kind::List(items) => step::read_all(&mut builder, items),
@@ -107,6 +126,17 @@ pub(crate) fn read<'a>(
         name: name.to_owned(),
         slots: builder.slots,
         steps,
+    }
+}
+
+/// The sets to which these steps give rows.
+pub(crate) fn given(steps: &[Step], sets: &mut BTreeSet<DataId>) {
+    for step in steps {
+        match step {
+            Step::Give(rows) => sets.extend(rows.iter().map(|(id, _)| *id)),
+            Step::Each { steps, .. } | Step::Group { steps, .. } => given(steps, sets),
+            Step::Let(_) | Step::Request(_) | Step::Sleep { .. } | Step::Stop { .. } => {}
+        }
     }
 }
 
@@ -141,6 +171,19 @@ impl<'a> Builder<'a> {
         self.slots.push(name.to_owned());
         self.shapes.push(shape);
         self.slots.len() - 1
+    }
+
+    /// How many variables there are: what [`Builder::forget`] takes.
+    pub(crate) fn known(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Lets nobody name the variables that were first set since there were so many: each row has its own.
+    pub(crate) fn forget(&mut self, known: usize) {
+        for slot in self.slots.iter_mut().skip(known) {
+            // A name with a dot cannot be written.
+            slot.insert_str(0, "each.");
+        }
     }
 
     /// The slot of a variable that an earlier step sets; else it is reported at the end.
@@ -192,6 +235,14 @@ impl<'a> Builder<'a> {
         let (first, path) = names.split_first()?;
         let alone = match *first {
             "env" => return self.variable(path, place),
+            "vu" | "iteration" | "scenario_iteration" if self.phase.is_some() => {
+                self.reader.error_help(
+                    place,
+                    format!("`{first}` has no meaning here: there are no VUs and no iterations outside of the load"),
+                    "`each: set` does its steps for each row of a set",
+                );
+                return None;
+            }
             "vu" => Reference::Vu,
             "iteration" => Reference::Iteration,
             "scenario_iteration" => Reference::ScenarioIteration,
@@ -309,7 +360,8 @@ impl<'a> Builder<'a> {
                     "steps run in order, and a request's `extract` comes after all else of it",
                 );
             } else {
-                let there = self.slots.iter().map(String::as_str).chain([
+                let there = self.slots.iter().map(String::as_str);
+                let there = there.filter(|name| !name.contains('.')).chain([
                     "vu",
                     "iteration",
                     "scenario_iteration",

@@ -10,7 +10,9 @@ pub use crate::executor::{Executor, Stage};
 pub use crate::flow::Flow;
 pub use crate::json_path::JsonPath;
 pub use crate::options::{Options, TrendStat};
-pub use crate::scenario::Scenario;
+pub use crate::phase::{Phase, PhaseKind};
+pub use crate::rows::{RowNeed, Taking};
+pub use crate::scenario::{Arrivals, Scenario};
 pub use crate::status::StatusSet;
 pub use crate::step::{
     Body, Check, CheckCondition, Condition, Expression, Extract, ExtractSource, Request, Step,
@@ -36,6 +38,10 @@ pub struct Plan {
     pub flows: Vec<Flow>,
     /// Data sets; values refer to these by index.
     pub data: Vec<DataSet>,
+    /// What is done once for the whole fleet before the load.
+    pub setup: Option<Phase>,
+    /// What is done once for the whole fleet after it.
+    pub teardown: Option<Phase>,
     /// Thresholds, in the file's order.
     pub thresholds: Vec<Threshold>,
     /// Seeds every random choice.
@@ -50,8 +56,8 @@ impl Plan {
             for step in steps {
                 match step {
                     Step::Request(request) => found.push(request),
-                    Step::Group { steps, .. } => collect(steps, found),
-                    Step::Let(_) | Step::Sleep { .. } | Step::Stop { .. } => {}
+                    Step::Group { steps, .. } | Step::Each { steps, .. } => collect(steps, found),
+                    Step::Let(_) | Step::Sleep { .. } | Step::Stop { .. } | Step::Give(_) => {}
                 }
             }
         }

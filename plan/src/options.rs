@@ -112,7 +112,7 @@ impl fmt::Display for TrendStat {
 }
 
 /// Options of k6 (and of throng's plans) that have no effect yet, so are refused.
-pub(crate) const NOT_YET: [&str; 34] = [
+pub(crate) const NOT_YET: [&str; 28] = [
     "batch",
     "batchPerHost",
     "blacklistIPs",
@@ -128,19 +128,13 @@ pub(crate) const NOT_YET: [&str; 34] = [
     "linger",
     "localIPs",
     "minIterationDuration",
-    "noSetup",
     "noSummary",
-    "noTeardown",
     "noThresholds",
     "noUsageReport",
     "paused",
     "rps",
-    "setup",
-    "setupTimeout",
     "summaryTimeUnit",
     "systemTags",
-    "teardown",
-    "teardownTimeout",
     "throw",
     "tlsAuth",
     "tlsCipherSuites",

@@ -151,7 +151,8 @@ impl Vocabulary {
     fn steps(&mut self, steps: &[Step]) {
         for step in steps {
             match step {
-                Step::Let(_) | Step::Sleep { .. } => {}
+                Step::Let(_) | Step::Sleep { .. } | Step::Give(_) => {}
+                Step::Each { steps, .. } => self.steps(steps),
                 Step::Stop { reason, .. } => {
                     self.reasons.insert(reason.clone());
                 }

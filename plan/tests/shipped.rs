@@ -51,6 +51,7 @@ fn every_shipped_scenario_compiles_and_says_when_to_use_it() {
         [
             "breakpoint.yaml",
             "load.yaml",
+            "reservation-setup.yaml",
             "reservation.yaml",
             "smoke.yaml",
             "soak.yaml",
@@ -79,7 +80,11 @@ fn every_shipped_scenario_compiles_and_says_when_to_use_it() {
             "{name} is short unless a variable says otherwise: {load:?}"
         );
         assert!(!plan.thresholds.is_empty(), "{name}");
-        // All share the reservation flow.
+        if plan.setup.is_some() {
+            // Its flow begins where setup ends.
+            continue;
+        }
+        // All others share the reservation flow.
         assert_eq!(
             format!("{:?}", plan.flows),
             format!("{:?}", scenario("reservation.yaml", &[]).flows),

@@ -3,6 +3,7 @@
 //! Generated with protox at build time, so no protoc is needed. Knows `metrics` (and `plan` for bundles); acts on nothing.
 
 pub mod bundle;
+pub mod control;
 pub mod convert;
 pub mod level;
 
@@ -12,6 +13,14 @@ pub const PROTOCOL: u32 = 1;
 pub const CHUNK: usize = 1 << 20;
 /// Largest message either side takes, in bytes; tonic's own limit is 4 MiB. Intervals above it must be split by their sender.
 pub const MAX_MESSAGE: usize = 8 << 20;
+/// Most bytes of rows (JSON) that setup may give in all.
+pub const MAX_ROWS: usize = 64 << 20;
+/// Largest single row (JSON).
+pub const MAX_ROW: usize = 1 << 20;
+/// What a row costs on the wire beside its JSON, at most.
+pub const ROW_FRAME: usize = 32;
+/// Most rows that setup may give in all.
+pub const MAX_ROW_COUNT: u64 = 1_000_000;
 /// Largest bundle, in bytes; a larger one is refused before anything is sent.
 pub const MAX_BUNDLE: usize = 256 << 20;
 

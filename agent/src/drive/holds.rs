@@ -1,8 +1,12 @@
 //! VU time held by closed scenarios, counted as it passes: a heartbeat in the middle of a long iteration tells it too.
+//!
+//! It is stage time that counts: a pause is no time at all, and what goes on behind a span is not held.
 
+use super::course::Course;
 use crate::clock;
 use crate::stop::Going;
-use crate::vu::{Site, nanos};
+use crate::vu::Site;
+use plan::Span;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
@@ -17,10 +21,10 @@ pub(crate) struct Holds {
 #[derive(Debug)]
 struct Hold {
     scenario: usize,
-    /// Counted up to here.
-    since: Instant,
-    /// The span's end: what goes on behind it is not held.
-    end: Instant,
+    number: u64,
+    /// Counted up to here in the scenario's own time.
+    since: u64,
+    spans: Vec<Span>,
 }
 
 /// One VU within its span; dropping it ends that.
@@ -30,20 +34,22 @@ pub(crate) struct Held<'a> {
 }
 
 impl Holds {
-    /// A VU is held from `since` to `end` at most.
+    /// A VU is held from `since` on, in its scenario's own time, as far as its spans reach.
     pub(crate) fn hold<'a>(
         &self,
         site: &'a Site,
         scenario: usize,
-        since: Instant,
-        end: Instant,
+        number: u64,
+        since: u64,
+        spans: Vec<Span>,
     ) -> Held<'a> {
         let key = self.next.get();
         self.next.set(key + 1);
         let hold = Hold {
             scenario,
+            number,
             since,
-            end,
+            spans,
         };
         self.held.borrow_mut().insert(key, hold);
         site.active.set(site.active.get() + 1);
@@ -57,13 +63,29 @@ impl Holds {
             hold.count(site, now);
         }
     }
+
+    /// Something was changed: from here on other spans count.
+    pub(crate) fn replan(&self, site: &Site) {
+        self.count(site);
+        let control = site.stop.control();
+        for hold in self.held.borrow_mut().values_mut() {
+            let scenario = &site.plan.scenarios[hold.scenario];
+            if let Some(vus) = control.vus(hold.scenario, scenario) {
+                hold.spans = vus.spans(hold.number);
+            }
+        }
+    }
 }
 
 impl Hold {
     fn count(&mut self, site: &Site, now: Instant) {
-        let now = now.min(self.end);
-        site.tally[self.scenario].vu_ns.add(nanos(now, self.since));
-        self.since = self.since.max(now);
+        let Some(to) = Course::newest(site, self.scenario).position(now) else {
+            return;
+        };
+        let within = |span: &Span| span.stop.min(to).saturating_sub(span.start.max(self.since));
+        let held: u64 = self.spans.iter().map(within).sum();
+        site.tally[self.scenario].vu_ns.add(held);
+        self.since = self.since.max(to);
     }
 }
 

@@ -1,26 +1,23 @@
 //! Open executors: an iteration begins when it is due, whether or not earlier ones are done.
 //!
 //! Each worker begins every W-th of its agent's arrivals. A late wake-up begins all that is due, each with its own due time;
-//! what is found later than [`CATCH_UP`] is expired. An arrival without a free VU goes to a worker that has one, or is dropped.
+//! what is found later than the scenario's `catchUp` is expired. An arrival without a free VU goes to a worker that has one, or is dropped.
 
-use super::{first_vu, moment};
+use super::course::Course;
+use super::vu_id;
 use crate::alarm::Alarm;
 use crate::clock;
 use crate::recorder::DropReason;
 use crate::stop::Going;
-use crate::vu::{Site, Turn, Vu};
-use plan::{ArrivalCurve, Stripe};
+use crate::vu::{Limit, Site, Turn, Vu};
+use plan::{Control, Stripe};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
-
-/// How late an arrival may begin.
-pub(crate) const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// An arrival that is due.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +74,6 @@ fn take_one(count: &AtomicU64) -> bool {
 pub(crate) struct Open {
     pub(crate) site: Rc<Site>,
     pub(crate) scenario: usize,
-    pub(crate) curve: ArrivalCurve,
     /// Which arrivals are whose.
     pub(crate) stripe: Stripe,
     pub(crate) seat: usize,
@@ -89,6 +85,55 @@ pub(crate) struct Open {
     pub(crate) made: Vec<u64>,
     pub(crate) later: VecDeque<u64>,
     pub(crate) alarm: Alarm,
+}
+
+/// When arrivals are due, under one version of the changes.
+struct Timetable {
+    course: Course,
+    curve: Option<plan::ScaledArrivals>,
+    /// When the last stage ends; `None` if that is not known in a pause.
+    end: Option<Instant>,
+}
+
+/// When an arrival is due.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    At(Arrival),
+    /// There is no such arrival.
+    Never,
+    /// When somebody resumes.
+    Unknown,
+}
+
+impl Timetable {
+    /// A worker's `k`-th arrival of its agent's.
+    fn arrival(&self, of: &Open, k: u64) -> Due {
+        let Some(curve) = &self.curve else {
+            return Due::Never;
+        };
+        if k >= of.stripe.count_below(of.seat, curve.total()) {
+            return Due::Never;
+        }
+        let index = of.stripe.nth(of.seat, k);
+        let Some(ns) = curve.due_at(index) else {
+            return Due::Never;
+        };
+        match self.course.moment(ns) {
+            Some(due) => Due::At(Arrival { index, due }),
+            None => Due::Unknown,
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.end.is_some_and(|end| now >= end)
+    }
+}
+
+async fn wait_until(alarm: &mut Alarm, moment: Option<Instant>) {
+    match moment {
+        Some(moment) => alarm.wait_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The free VUs of this worker.
@@ -103,27 +148,31 @@ impl Open {
         }
         let mut stop = self.site.stop.clone();
         let mut running = tokio::task::JoinSet::new();
-        let end = moment(&self.site, self.scenario, self.curve.duration());
         let mut next = self.worker as u64;
-        loop {
-            let arrival = self.arrival(next);
-            // Passed-on arrivals may come until the end, also when our own are all begun.
-            let wake = arrival.map_or(end, |arrival| arrival.due);
-            if arrival.is_none() && clock::now() >= end {
+        let mut timetable = self.timetable(stop.take_control());
+        while self.site.stop.going() == Going::On {
+            let arrival = timetable.arrival(&self, next);
+            // Passed-on arrivals may come until the end, also when our own are all begun. In a pause nothing comes.
+            let wake = match arrival {
+                Due::At(arrival) => Some(arrival.due),
+                Due::Never => timetable.end,
+                Due::Unknown => None,
+            };
+            if matches!(arrival, Due::Never) && timetable.is_over(clock::now()) {
                 break;
             }
             tokio::select! {
                 biased;
-                () = stop.ending() => break,
+                _ = stop.changed() => timetable = self.timetable(stop.control()),
                 passed = self.mail.recv() => {
                     if let Some(passed) = passed {
                         // Its VU was claimed by the sender.
                         self.begin(passed, &free, &mut running);
                     }
                 }
-                () = self.alarm.wait_until(wake) => {
+                () = wait_until(&mut self.alarm, wake) => {
                     if !self.site.fence.is_open() { break; }
-                    if let Some(arrival) = arrival {
+                    if let Due::At(arrival) = arrival {
                         next += self.workers as u64;
                         self.take_up(arrival, &free, &mut running);
                     }
@@ -148,21 +197,21 @@ impl Open {
         }
     }
 
-    /// This worker's `k`-th arrival of the agent's.
-    fn arrival(&self, k: u64) -> Option<Arrival> {
-        let total = self.curve.total();
-        if k >= self.stripe.count_below(self.seat, total) {
-            return None;
-        }
-        let index = self.stripe.nth(self.seat, k);
-        let due = moment(&self.site, self.scenario, self.curve.due_at(index)?);
-        Some(Arrival { index, due })
+    fn timetable(&self, control: Arc<Control>) -> Timetable {
+        let it = &self.site.plan.scenarios[self.scenario];
+        let curve = control.arrivals(self.scenario, it, self.site.plan.seed);
+        let course = Course::new(&self.site, self.scenario, control);
+        let end = curve
+            .as_ref()
+            .and_then(|curve| course.moment(curve.duration()));
+        Timetable { course, curve, end }
     }
 
     fn take_up(&mut self, arrival: Arrival, free: &Free, running: &mut tokio::task::JoinSet<()>) {
         let cells = &self.site.tally[self.scenario];
         cells.due.add(1);
-        if clock::now().saturating_duration_since(arrival.due) > CATCH_UP {
+        let catch_up = self.site.plan.scenarios[self.scenario].catch_up;
+        if clock::now().saturating_duration_since(arrival.due) > catch_up {
             cells.expired.add(1);
             self.drop_one(DropReason::Expired);
         } else if self.pool.claim(self.worker) {
@@ -190,17 +239,25 @@ impl Open {
         let site = Rc::clone(&self.site);
         let (scenario, worker) = (self.scenario, self.worker);
         let (pool, free) = (Arc::clone(&self.pool), Rc::clone(free));
-        let cut = moment(&site, scenario, self.curve.duration())
-            + site.plan.scenarios[scenario].graceful_stop;
         running.spawn_local(async move {
             let grace = site.plan.scenarios[scenario].graceful_stop;
+            let cut_end =
+                site.plan.scenarios[scenario].cut_end() - site.plan.scenarios[scenario].start_time;
+            let cut_end = u64::try_from(cut_end.as_nanos()).unwrap_or(u64::MAX);
+            let anew = |control: &Arc<Control>| {
+                Course::new(&site, scenario, Arc::clone(control)).moment_or_far(cut_end)
+            };
+            let limit = Limit {
+                at: anew(&site.stop.control()),
+                anew: &anew,
+            };
             let turn = Turn {
                 index: Some(arrival.index),
                 due: Some(arrival.due),
                 open: true,
             };
             site.active.set(site.active.get() + 1);
-            vu.iterate(turn, cut, grace).await;
+            vu.iterate(turn, limit, grace).await;
             site.active.set(site.active.get() - 1);
             free.borrow_mut().push(vu);
             pool.free[worker].fetch_add(1, Ordering::AcqRel);
@@ -208,7 +265,7 @@ impl Open {
     }
 
     fn make(&self, number: u64, free: &Free) {
-        let id = first_vu(&self.site.plan, self.scenario) + number + 1;
+        let id = vu_id(&self.site.plan, self.scenario, number);
         let vu = Vu::new(Rc::clone(&self.site), self.scenario, id);
         free.borrow_mut().push(vu);
         self.pool.free[self.worker].fetch_add(1, Ordering::AcqRel);

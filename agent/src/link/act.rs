@@ -2,7 +2,7 @@
 
 use super::load::Load;
 use super::work::Work;
-use super::{ANSWERS, Link, QUICK_PAUSE, bundle};
+use super::{ANSWERS, Link, QUICK_PAUSE, bundle, phase};
 use crate::clock;
 use crate::crew::{Job, Report, StopHow};
 use crate::fence::Fence;
@@ -11,7 +11,9 @@ use crate::orders::{Action, Event, Part};
 use plan::Plan;
 use proto::v1::from_agent::Message;
 use proto::v1::to_agent::Message as Said;
-use proto::v1::{BundleChunk, FromAgent, Heartbeat, Leave, Pong, ProblemKind, StopMode, ToAgent};
+use proto::v1::{
+    BundleChunk, Desired, FromAgent, Heartbeat, Leave, Pong, ProblemKind, StopMode, ToAgent,
+};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -42,6 +44,8 @@ impl<L: Load> Link<L> {
                 Some(ping) => self.muster(part, plan, t0_ns, ping),
                 None => self.waiting = Some((part, plan, t0_ns)),
             },
+            Action::Phase { run, plan, kind } => self.do_phase(run, plan, kind),
+            Action::Unable { run, kind } => self.no_phase(&run, kind),
             Action::StartedAgain => {
                 if let Some(work) = &mut self.work {
                     work.started_again();
@@ -71,7 +75,7 @@ impl<L: Load> Link<L> {
     }
 
     /// For the stream, in order. Without a line there is nobody to answer: whoever dials again is asked again.
-    fn answer(&mut self, message: Message) {
+    pub(super) fn answer(&mut self, message: Message) {
         if self.line.is_none() {
             return;
         }
@@ -85,8 +89,10 @@ impl<L: Load> Link<L> {
         let t0 = self.instant(ping.local(t0_ns));
         let fence = Arc::new(Fence::new(self.leased));
         let (reporter, reports) = mpsc::unbounded_channel();
+        // What it came to was heard: the load begins after it.
+        self.phase = None;
         let job = Job {
-            plan,
+            plan: self.rows.complete(&part.run, plan),
             stripe: part.stripe.clone(),
             seat: part.seat as usize,
             t0,
@@ -103,6 +109,10 @@ impl<L: Load> Link<L> {
                     fence,
                 );
                 work.clock = Some(ping);
+                // What was changed while the clock was not known yet.
+                if self.desired.version() > 0 {
+                    work.change(&self.desired);
+                }
                 self.work = Some(work);
             }
             Err(error) => self.no_crew(
@@ -134,7 +144,36 @@ impl<L: Load> Link<L> {
         }
     }
 
+    /// What was changed in the run so far. The newest version counts, however often and in whatever order they come.
+    fn desired(&mut self, desired: &Desired) {
+        if self.orders.run() != Some(desired.run.as_str())
+            || desired.version <= self.desired.version()
+        {
+            return;
+        }
+        match proto::control::from_wire(desired) {
+            Ok(control) => {
+                tracing::info!(
+                    run = desired.run,
+                    version = desired.version,
+                    "the run is changed"
+                );
+                self.desired = Arc::new(control);
+                if let Some(work) = &self.work {
+                    work.change(&self.desired);
+                }
+            }
+            Err(error) => tracing::error!(
+                run = desired.run,
+                "the controller asks for changes that make no sense: {error}; they are not made"
+            ),
+        }
+    }
+
     fn forget(&mut self) {
+        self.desired = Arc::default();
+        self.phase = None;
+        self.rows.clear();
         self.looking.abort_all();
         self.waiting = None;
         if let Some(work) = self.work.take() {
@@ -167,8 +206,10 @@ impl<L: Load> Link<L> {
                     StopMode::StopInterrupt => StopHow::Interrupt,
                     StopMode::StopGraceful => StopHow::Graceful,
                 };
+                self.cut_phase(&stop.run);
                 self.step(Event::Stop(stop.run, how));
             }
+            Some(Said::Desired(desired)) => self.desired(&desired),
             Some(Said::Ack(ack)) => {
                 if let Some(work) = &mut self.work {
                     work.ack(&ack.run, ack.sequence);
@@ -179,6 +220,11 @@ impl<L: Load> Link<L> {
                     work.grant(&grant);
                 }
             }
+            Some(Said::Phase(order)) => {
+                let kind = phase::kind(order.phase());
+                self.step(Event::Phase(order.run, kind));
+            }
+            Some(Said::Rows(rows)) => self.take_rows(rows),
             Some(Said::Closed(closed)) => self.step(Event::Closed(closed.run)),
             Some(Said::Goodbye(goodbye)) => {
                 tracing::info!(reason = goodbye.reason, "sent home");
@@ -218,6 +264,9 @@ impl<L: Load> Link<L> {
         {
             work.fence.extend(self.leased);
         }
+        if let Some(phase) = &self.phase {
+            phase.fence.extend(self.leased);
+        }
     }
 
     fn bundle(&mut self, chunk: BundleChunk) {
@@ -244,6 +293,7 @@ impl<L: Load> Link<L> {
     pub(super) fn has_outgoing(&self, now: Instant) -> bool {
         self.line.as_ref().is_some_and(|line| line.heartbeat <= now)
             || !self.answers.is_empty()
+            || self.phase.as_ref().is_some_and(phase::PhaseWork::has_next)
             || self.work.as_ref().is_some_and(Work::has_next)
     }
 
@@ -266,7 +316,9 @@ impl<L: Load> Link<L> {
             _ => {
                 let answer = self.answers.pop_front();
                 leaves = matches!(answer, Some(Message::Leave(_)));
-                answer.or_else(|| self.work.as_mut()?.next())
+                answer
+                    .or_else(|| self.phase.as_mut()?.next())
+                    .or_else(|| self.work.as_mut()?.next())
             }
         };
         if let Some(message) = message {
@@ -291,6 +343,7 @@ impl<L: Load> Link<L> {
             offset_ns: ping.map_or(0, |ping| ping.offset),
             rtt_ns: ping.map_or(0, |ping| ping.rtt.max(1)),
             vus: work.map_or(0, Work::vus),
+            desired_version: self.desired.version(),
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use crate::crew::{self, Crew, Job, Report, StopHow};
 use crate::orders::Problem;
-use plan::Plan;
+use crate::phase::{self, Doing, PhaseJob, PhaseReport};
+use plan::{Control, Plan};
 use proto::v1::{Health, ScenarioTotals};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 /// Musters crews and looks at targets.
 pub(crate) trait Load {
@@ -17,6 +19,11 @@ pub(crate) trait Load {
     /// See [`Crew::muster`].
     fn muster(&self, job: Job, reports: UnboundedSender<Report>) -> io::Result<Self::Crew>;
 
+    /// See [`phase::start`].
+    fn phase(&self, job: PhaseJob, report: oneshot::Sender<PhaseReport>) -> io::Result<Doing> {
+        phase::start(job, report)
+    }
+
     /// See [`crew::preflight`].
     fn preflight(&self, plan: Arc<Plan>) -> impl Future<Output = Result<(), Problem>> + 'static;
 }
@@ -24,6 +31,7 @@ pub(crate) trait Load {
 /// A crew, as [`Crew`] documents it.
 pub(crate) trait AtWork: Send + 'static {
     fn stop(&self, how: StopHow);
+    fn change(&self, control: Arc<Control>);
     fn grant(&self, scenario: usize, indexes: Range<u64>, last: bool);
     fn totals(&self) -> Vec<ScenarioTotals>;
     fn health(&self) -> Health;
@@ -53,6 +61,10 @@ async fn look(plan: Arc<Plan>) -> Result<(), Problem> {
 impl AtWork for Crew {
     fn stop(&self, how: StopHow) {
         Crew::stop(self, how);
+    }
+
+    fn change(&self, control: Arc<Control>) {
+        Crew::change(self, control);
     }
 
     fn grant(&self, scenario: usize, indexes: Range<u64>, last: bool) {

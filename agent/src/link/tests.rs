@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod changes;
 mod fakes;
 mod lines;
+mod phases;
 mod runs;
 
 use super::{Link, dial};

@@ -9,6 +9,7 @@ use crate::link::logs::Logs;
 use crate::offset::Sample;
 use crate::orders::Part;
 use crate::spool::Spool;
+use plan::Control;
 use proto::v1::from_agent::Message;
 use proto::v1::{Done, Grant, Health, LeaseRequest, Level, LogLine, ScenarioTotals, Started};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,6 +145,13 @@ impl<C: AtWork> Work<C> {
     pub(crate) fn stop(&self, how: StopHow) {
         if let Hands::At(crew) = &self.hands {
             crew.stop(how);
+        }
+    }
+
+    /// Passes changes of the run on.
+    pub(crate) fn change(&self, control: &Arc<Control>) {
+        if let Hands::At(crew) = &self.hands {
+            crew.change(Arc::clone(control));
         }
     }
 

@@ -69,6 +69,8 @@ fn event(name: &str) -> Event {
             run: run(),
             t0_ns: 5,
         },
+        ["setup", _] => Event::Phase(run(), PhaseKind::Setup),
+        ["teardown", _] => Event::Phase(run(), PhaseKind::Teardown),
         ["stop", _, "graceful"] => Event::Stop(run(), StopHow::Graceful),
         ["stop", _, "interrupt"] => Event::Stop(run(), StopHow::Interrupt),
         ["closed", _] => Event::Closed(run()),
@@ -170,6 +172,8 @@ fn describe(actions: &[Action]) -> String {
                 assert_eq!((part.seat, part.stripe.agents(), *t0_ns), (1, 2, 5));
                 format!("muster {}.{}", part.run, part.epoch)
             }
+            Action::Phase { run, kind, .. } => format!("{} {run}", kind.name()),
+            Action::Unable { run, kind } => format!("unable {} {run}", kind.name()),
             Action::StartedAgain => "started again".to_owned(),
             Action::Stop(StopHow::Graceful) => "stop graceful".to_owned(),
             Action::Stop(StopHow::Interrupt) => "stop interrupt".to_owned(),

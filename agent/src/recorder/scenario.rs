@@ -142,7 +142,8 @@ fn collect(steps: &[Step], stopped: &mut Vec<(String, u64)>, groups: &mut Vec<(S
                 }
                 collect(steps, stopped, groups);
             }
-            Step::Let(_) | Step::Request(_) | Step::Sleep { .. } => {}
+            Step::Each { steps, .. } => collect(steps, stopped, groups),
+            Step::Let(_) | Step::Request(_) | Step::Sleep { .. } | Step::Give(_) => {}
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `let`: sets variables.
 
 use crate::vu::Vu;
-use plan::{Expression, Slot};
+use plan::{DataId, Expression, Slot};
+use proto::v1::Level;
+use serde_json::Value;
 use std::rc::Rc;
 
 pub(super) fn run(vu: &mut Vu, values: &[(Slot, Expression)]) {
@@ -16,7 +18,25 @@ pub(super) fn run(vu: &mut Vu, values: &[(Slot, Expression)]) {
             Expression::Cycle(data) => site.plan.data[*data]
                 .rows
                 .row(vu.scope().scenario_iteration),
+            Expression::Own(data) => own(vu, *data, vu.number()),
+            Expression::PerIteration(data) => own(vu, *data, vu.scope().scenario_iteration),
         };
         vu.slots[*slot] = value;
     }
+}
+
+/// A row that nobody else has. That it is here was seen to before the load; if it is not, that must not pass for an empty one.
+fn own(vu: &Vu, data: DataId, index: u64) -> Value {
+    let set = &vu.site.plan.data[data];
+    if !set.rows.at_hand(index) {
+        let text = format!(
+            "a row of `{}` was not handed to this agent, and is empty; please report this",
+            set.name
+        );
+        let mut recorder = vu.site.recorder.borrow_mut();
+        recorder
+            .lines
+            .message(Level::Error, &text, || format!("row {index}"));
+    }
+    set.rows.row(index)
 }

@@ -1,6 +1,7 @@
 //! Running the steps of a flow: one file each, twins of the `plan` room's; the match below is closed.
 
 mod assign;
+mod give;
 mod group;
 mod request;
 mod sleep;
@@ -15,9 +16,22 @@ use std::rc::Rc;
 /// Whether the flow goes on.
 enum Next {
     On,
-    /// The iteration is over, as it should be.
+    /// The iteration is over: what comes next cannot be sent.
     End,
     /// The fence is shut: nothing more may be sent.
+    Fenced,
+}
+
+/// How a list of steps ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// At its end.
+    Done,
+    /// At a `stop`, for this reason.
+    Stopped(String),
+    /// At a request that cannot be sent with the values it got.
+    Unsendable,
+    /// Because the fence is shut.
     Fenced,
 }
 
@@ -25,10 +39,19 @@ enum Next {
 pub(crate) async fn run(vu: &mut Vu) -> bool {
     let site = Rc::clone(&vu.site);
     let plan = &site.plan;
-    let flow = &plan.flows[plan.scenarios[vu.scenario].exec];
+    match list(vu, &plan.flows[plan.scenarios[vu.scenario].exec].steps).await {
+        Outcome::Stopped(reason) => stopped(vu, &reason),
+        Outcome::Done | Outcome::Unsendable => {}
+        Outcome::Fenced => return false,
+    }
+    true
+}
+
+/// Runs steps in order.
+pub(crate) async fn list(vu: &mut Vu, steps: &[Step]) -> Outcome {
     // Groups nest, so the way back is a stack: what is left of each list of steps, and the group it is in.
-    let mut open: Vec<(std::slice::Iter<'_, Step>, Option<Open<'_>>)> =
-        vec![(flow.steps.iter(), None)];
+    let mut open: Vec<(std::slice::Iter<'_, Step>, Option<Open<'_>>)> = vec![(steps.iter(), None)];
+    let mut outcome = Outcome::Done;
     while let Some((steps, _)) = open.last_mut() {
         let Some(step) = steps.next() else {
             if let Some((_, Some(group))) = open.pop() {
@@ -52,17 +75,25 @@ pub(crate) async fn run(vu: &mut Vu) -> bool {
             }
             Step::Stop { reason, when } => {
                 if when.holds(&vu.slots) {
-                    stopped(vu, reason);
-                    Next::End
-                } else {
-                    Next::On
+                    outcome = Outcome::Stopped(reason.clone());
+                    break;
                 }
+                Next::On
             }
+            Step::Give(rows) => {
+                give::run(vu, rows);
+                Next::On
+            }
+            // Only at the top of setup and teardown, where they are taken before they come here.
+            Step::Each { .. } => Next::On,
         };
         match next {
             Next::On => {}
-            Next::End => break,
-            Next::Fenced => return false,
+            Next::End => {
+                outcome = Outcome::Unsendable;
+                break;
+            }
+            Next::Fenced => return Outcome::Fenced,
         }
     }
     // An early end closes the groups it was in.
@@ -71,7 +102,7 @@ pub(crate) async fn run(vu: &mut Vu) -> bool {
             group.close(vu);
         }
     }
-    true
+    outcome
 }
 
 fn stopped(vu: &Vu, reason: &str) {

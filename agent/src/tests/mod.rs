@@ -1,6 +1,7 @@
 //! What crews do, in stopped time, against a target in memory: each executor, its ends, its books.
 
 mod books;
+mod changes;
 mod closed;
 mod flow;
 mod open;

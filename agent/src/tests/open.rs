@@ -24,20 +24,30 @@ fn conserved(outcomes: &[super::rig::Outcome], planned: u64) {
 
 #[test]
 fn how_many_agents_there_are_changes_who_fires_but_not_when() {
-    let source = "
+    for arrivals in ["regular", "poisson"] {
+        same_for_every_fleet(arrivals);
+    }
+}
+
+fn same_for_every_fleet(arrivals: &str) {
+    let source = format!(
+        "
 scenarios:
   main:
     executor: ramping-arrival-rate
+    arrivals: {arrivals}
     startRate: 10
     preAllocatedVUs: 40
-    stages: [{ duration: 2s, target: 200 }, { duration: 1s, target: 200 }, { duration: 1s, target: 0 }]
-flows: { default: [{ get: 'http://10.0.0.1/{{ scenario_iteration }}' }] }
-";
+    stages: [{{ duration: 2s, target: 200 }}, {{ duration: 1s, target: 200 }}, {{ duration: 1s, target: 0 }}]
+flows: {{ default: [{{ get: 'http://10.0.0.1/{{{{ scenario_iteration }}}}' }}] }}
+"
+    );
     let mut all = Vec::new();
     for (agents, workers) in [(1, 1), (1, 3), (3, 1), (7, 2)] {
         let town = Town::slow(30 * MS);
-        let play = Play::of(source, &town).fleet(agents, workers);
-        let curve = play.plan().scenarios[0].executor.arrival_curve().unwrap();
+        let play = Play::of(source.clone(), &town).fleet(agents, workers);
+        let plan = play.plan();
+        let curve = plan.scenarios[0].arrival_curve(plan.seed).unwrap();
         let outcomes = play.run();
         books_balance(&outcomes, &town);
         conserved(&outcomes, curve.total());
@@ -124,6 +134,19 @@ fn one_pool_serves_all_workers_of_an_agent() {
     books_balance(&outcomes, &town);
     conserved(&outcomes, 80);
     assert_eq!(totals(&outcomes).dropped, 0);
+}
+
+#[test]
+fn catch_up_says_how_old_an_arrival_may_be() {
+    let town = Town::slow(MS);
+    let source = constant("rate: 100, duration: 10s, preAllocatedVUs: 400, catchUp: 3s");
+    let outcomes = Play::of(source, &town)
+        .at(3 * SECOND, Event::Stall(4 * SECOND))
+        .run();
+    books_balance(&outcomes, &town);
+    conserved(&outcomes, 1000);
+    let expired = totals(&outcomes).expired;
+    assert!(expired.abs_diff(100) <= 2, "1 of the 4 s: {expired}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::fence::Fence;
 use crate::http::{ClientConfigOptions, Dial, LocalFuture, Shared, Stream};
 use crate::worker;
 use metrics::{Interval, Metric, Series, Store, Tags, Value};
-use plan::{Bundle, Plan, Stripe};
+use plan::{Bundle, Control, Plan, Stripe};
 use proto::v1::{LogLine, ScenarioTotals};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -168,9 +168,11 @@ pub(super) struct Play {
     pub(super) late: Duration,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Event {
     Stop(StopHow),
+    /// What was changed so far is told.
+    Change(Control),
     /// The fence shuts, and nobody says so.
     Fence,
     /// Everything stands still for so long.
@@ -290,6 +292,12 @@ impl Play {
                 tokio::time::sleep_until(t0 + when).await;
                 match event {
                     Event::Stop(how) => crews.iter().for_each(|crew| crew.stop(how)),
+                    Event::Change(control) => {
+                        let control = Arc::new(control);
+                        crews
+                            .iter()
+                            .for_each(|crew| crew.change(Arc::clone(&control)));
+                    }
                     Event::Fence => fence.shut(),
                     Event::Stall(long) => tokio::time::advance(long).await,
                 }

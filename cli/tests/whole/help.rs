@@ -17,10 +17,14 @@ fn every_verb() {
     for verb in [
         "",
         "run",
+        "plan",
         "controller",
         "agent",
         "agents",
         "runs",
+        "pause",
+        "resume",
+        "scale",
         "stop",
         "wait",
         "demo",
@@ -35,7 +39,7 @@ fn every_verb() {
 
 #[test]
 fn no_line_is_wider_than_a_terminal() {
-    for verb in ["run", "controller", "agent", "demo"] {
+    for verb in ["run", "plan", "controller", "agent", "demo"] {
         for line in help(&[verb]).lines() {
             assert!(line.chars().count() <= 100, "{verb}: {line}");
         }

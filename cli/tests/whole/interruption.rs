@@ -6,8 +6,8 @@ use crate::common::{Demo, Folder, Standing, repository, throng};
 use crate::counts::{count, reported};
 use proto::v1::control_server::{Control, ControlServer};
 use proto::v1::{
-    AgentsReply, AgentsRequest, RunEvent, RunsReply, RunsRequest, StartChunk, StartReply,
-    StopReply, StopRequest, WatchRequest,
+    AgentsReply, AgentsRequest, ChangeReply, ChangeRequest, RunEvent, RunsReply, RunsRequest,
+    StartChunk, StartReply, StopReply, StopRequest, WatchRequest,
 };
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming};
@@ -82,6 +82,10 @@ impl Control for Deaf {
             run: "endless".to_owned(),
             queued_behind: 0,
         }))
+    }
+
+    async fn change(&self, _: Request<ChangeRequest>) -> Result<Response<ChangeReply>, Status> {
+        Err(Status::unimplemented("deaf"))
     }
 
     async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {

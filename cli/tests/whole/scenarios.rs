@@ -19,6 +19,7 @@ fn every_shipped_scenario_runs() {
     let shipped = [
         "breakpoint.yaml",
         "load.yaml",
+        "reservation-setup.yaml",
         "reservation.yaml",
         "smoke.yaml",
         "soak.yaml",

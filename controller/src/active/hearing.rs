@@ -33,6 +33,7 @@ impl Active {
                 let (seat, name) = (member.seat, member.name.clone());
                 self.logs.take(seat, &name, log.lines, log.suppressed);
             }
+            Said::Phase(piece) => return self.phase_piece(fleet, now, id, *piece),
             Said::Lease(request) => self.lease(fleet, from, id, &request),
             Said::Done(done) => {
                 member.report(done.totals, done.health, known);
@@ -144,7 +145,7 @@ impl Active {
     fn ends_early(&self, seat: u32, now: u64) -> bool {
         const SLACK: u64 = 1_000_000_000;
         let run_now = u64::try_from(self.run_time(now)).unwrap_or(0);
-        plan::Stripe::try_new(vec![1; self.members.len()])
+        plan::Stripe::try_new(self.weights.clone())
             .is_ok_and(|stripe| run_now + SLACK < self.outline.lasts(&stripe, seat as usize))
     }
 

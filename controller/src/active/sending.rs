@@ -4,6 +4,8 @@ use super::Active;
 use crate::fleet::Fleet;
 use crate::member::Member;
 use crate::run::{AgentId, Part, Phase};
+use crate::weights::Able;
+use plan::PhaseKind;
 use proto::v1::to_agent::Message;
 use proto::v1::{self, StopMode};
 
@@ -17,22 +19,31 @@ impl Active {
         }
     }
 
+    /// Gives these agents their parts.
+    ///
+    /// # Errors
+    /// Why the weights that were asked for do not fit them; nobody was told anything.
     pub(super) fn assign(
         &mut self,
         fleet: &mut Fleet,
         epoch: u32,
         seats: &[AgentId],
         preflight: bool,
-    ) {
+    ) -> Result<(), String> {
         self.epoch = epoch;
         self.members = (0..)
             .zip(seats)
             .filter_map(|(seat, id)| Some((*id, Member::new(*id, seat, fleet.get(*id)?))))
             .collect();
+        let mut able: Vec<&Member> = self.members.values().collect();
+        able.sort_by_key(|member| member.seat);
+        let able: Vec<Able<'_>> = able.into_iter().map(Member::able).collect();
+        self.weights = self.order.weights.of(&able)?;
         for id in seats {
             fleet.assign(*id, Some(self.order.id.clone()));
             self.send_part(fleet, *id, epoch == 1, preflight);
         }
+        Ok(())
     }
 
     fn send_part(&self, fleet: &Fleet, id: AgentId, bundle: bool, preflight: bool) {
@@ -48,7 +59,7 @@ impl Active {
             run: self.order.id.clone(),
             epoch: self.epoch,
             seat: member.seat,
-            weights: vec![1; self.members.len()],
+            weights: self.weights.clone(),
             from_ns: 0,
             preflight,
         }));
@@ -96,15 +107,36 @@ impl Active {
                     self.order.needs.preflight && self.epoch == 1,
                 );
             }
-            (Phase::Load { .. } | Phase::Drain { .. }, _) => {
+            (
+                Phase::Setup {
+                    agent: at, ending, ..
+                },
+                _,
+            ) if *at == id => {
+                self.run_phase(fleet, id, PhaseKind::Setup);
+                if ending.is_some() {
+                    self.cut_phase(fleet, id);
+                }
+            }
+            (Phase::Load { .. } | Phase::Drain { .. } | Phase::Teardown { .. }, _) => {
                 if let Some(sequence) = self.gather.acknowledged(member.seat, member.incarnation) {
                     agent.link.send(Message::Ack(v1::Ack {
                         run: self.order.id.clone(),
                         sequence,
                     }));
                 }
+                if let Phase::Teardown { agent: at, .. } = &self.run.phase {
+                    if *at == id {
+                        self.run_phase(fleet, id, PhaseKind::Teardown);
+                    }
+                    return;
+                }
                 if let Some(t0) = self.t0.filter(|_| member.started.is_none()) {
+                    self.hand_out_to(fleet, id);
                     agent.link.send(self.go(t0));
+                }
+                if self.changes.control.version() > 0 {
+                    agent.link.send(self.desired());
                 }
                 if self.stopped.is_some() {
                     agent.link.send(self.stop());

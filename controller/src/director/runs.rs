@@ -45,6 +45,8 @@ impl Director {
             drain: 0,
             grace: clock::ns(self.config.lease) + 2_000_000_000,
             lead: 250_000_000,
+            setup: None,
+            teardown: None,
         };
         let mut active = Active::new(order, limits, self.config.version.clone());
         let queued_behind = match &self.active {
@@ -80,8 +82,8 @@ impl Director {
             let Some(mut active) = self.queue.pop_front() else {
                 return;
             };
-            let idle = self.fleet.idle();
-            let over = active.event(&mut self.fleet, now, Event::Idle(idle));
+            let idle = active.candidates(&self.fleet);
+            let over = active.event(&mut self.fleet, now, idle);
             if over {
                 self.remember(now, &mut active);
             } else {
@@ -131,8 +133,10 @@ impl Director {
 
     fn unknown(&self, run: &str) -> Refusal {
         Refusal::NoSuchRun(format!(
-            "no run is called {}; `throng runs` lists the last {PAST}",
-            names::clean(run)
+            "no run is called {}; {}`throng runs` lists the last {PAST}",
+            names::clean(run),
+            plan::near_miss(run, self.ids().iter().map(String::as_str))
+                .map_or_else(String::new, |near| format!("did you mean {near}? "))
         ))
     }
 
@@ -162,6 +166,32 @@ impl Director {
         }
         if self.past.iter().any(|past| past.info.run == *run) {
             return Ok(v1::StopReply { was_running: false });
+        }
+        Err(self.unknown(run))
+    }
+
+    pub(super) fn change(
+        &mut self,
+        now: u64,
+        request: &v1::ChangeRequest,
+    ) -> Result<v1::ChangeReply, Refusal> {
+        let run = &request.run;
+        if let Some(active) = self
+            .active
+            .as_mut()
+            .filter(|active| active.order.id == *run)
+        {
+            return active.change(&mut self.fleet, now, request);
+        }
+        if self.queue.iter().any(|active| active.order.id == *run) {
+            return Err(Refusal::Wrong(format!(
+                "run {run} waits for its turn; change it when its load has begun"
+            )));
+        }
+        if self.past.iter().any(|past| past.info.run == *run) {
+            return Err(Refusal::Wrong(format!(
+                "run {run} is over; `throng wait {run}` prints its report"
+            )));
         }
         Err(self.unknown(run))
     }

@@ -6,9 +6,11 @@
 mod tests;
 mod text;
 
+use crate::change::Annotation;
 use crate::conservation::{Conservation, Fate};
 use crate::exit::ExitCode;
 use crate::logs::ErrorKind;
+pub use crate::phases::PhaseFacts;
 use crate::verdict::Verdict;
 use metrics::summary::{Group, MetricSummary, Shown, State, Summary};
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// Kinds of errors, the most frequent first.
     pub errors: Vec<ErrorKind>,
+    /// Setup and teardown, if they were done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseFacts>,
     /// How to end.
     pub exit: Exit,
 }
@@ -69,6 +74,9 @@ pub struct RunFacts {
     pub start_skew_ms: Option<f64>,
     /// How far off that may be.
     pub start_uncertainty_ms: Option<f64>,
+    /// What was changed while it ran, in order.
+    #[serde(default)]
+    pub annotations: Vec<Annotation>,
     /// What went wrong on the way, in order; the last ones are kept.
     pub notes: Vec<String>,
 }
@@ -91,6 +99,8 @@ pub enum Ended {
     FleetIncomplete,
     /// Every agent was lost.
     FleetLost,
+    /// Setup did not come to its end, or gave too few rows; no load was made.
+    SetupFailed,
 }
 
 /// One agent's part.

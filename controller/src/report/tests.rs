@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::change::Annotation;
 use crate::conservation::{Account, Basis, Promise, Unit};
 use crate::verdict::{Evidence, Witness};
 use metrics::{
@@ -232,6 +233,19 @@ fn report(lost: bool) -> Report {
             compat_k6: false,
             start_skew_ms: Some(0.41),
             start_uncertainty_ms: Some(0.184),
+            annotations: if lost {
+                [(12_449.0, "paused"), (20_100.0, "resumed")]
+                    .map(|(from_ms, what)| Annotation {
+                        from_ms,
+                        asked_ms: from_ms - 1000.0,
+                        asked_unix_ms: 1_800_000_000_000,
+                        who: "cli".to_owned(),
+                        what: what.to_owned(),
+                    })
+                    .to_vec()
+            } else {
+                Vec::new()
+            },
             notes: if lost {
                 vec![
                     "local-2 lost: unheard for 5.1 s; its share is not made by anyone else"
@@ -249,6 +263,7 @@ fn report(lost: bool) -> Report {
         conservation,
         verdict,
         errors: if lost { errors } else { Vec::new() },
+        phases: Vec::new(),
         exit: Exit::new(&applying),
     }
 }

@@ -1,6 +1,7 @@
 //! The report as text: k6's sections first, for they are known, then throng's own, and one closing line.
 
-use super::{AgentFacts, Ended, Report};
+use super::{AgentFacts, Ended, PhaseFacts, Report};
+use crate::change::run_clock;
 use crate::conservation::{Conservation, Fate, Line, Unit};
 use crate::run::agents;
 use crate::verdict::{Facet, Grade, Measure, Verdict};
@@ -20,8 +21,9 @@ pub fn text(report: &Report, colour: bool) -> String {
         out.push_str(&render_text(&report.summary(), colour));
         out.push_str(&title(paint, "AGENTS"));
         out.push_str(&fleet(report, paint));
+        out.push_str(&phases(report, paint));
         out.push_str(&title(paint, "CONSERVATION"));
-        out.push_str(&books(&report.conservation));
+        out.push_str(&books(&report.conservation, &report.phases));
         if !report.errors.is_empty() {
             out.push_str(&title(paint, "TOP ERRORS"));
             out.push_str(&errors(report, paint));
@@ -31,11 +33,29 @@ pub fn text(report: &Report, colour: bool) -> String {
             &format!("VERDICT  {}", grade(report.verdict.grade, paint)),
         ));
         out.push_str(&verdict(&report.verdict, paint));
+        if !report.run.annotations.is_empty() {
+            out.push_str(&title(paint, "CHANGES"));
+            for change in &report.run.annotations {
+                out.push_str(&format!(
+                    "    {}  {} by {}\n",
+                    run_clock((change.from_ms * 1e6) as u64),
+                    clean(&change.what),
+                    clean(&change.who)
+                ));
+            }
+        }
         if !report.run.notes.is_empty() {
             out.push_str(&title(paint, "NOTES"));
             for note in &report.run.notes {
                 out.push_str(&format!("    {}\n", clean(note)));
             }
+        }
+        out.push('\n');
+    } else if !report.phases.is_empty() {
+        out.push_str(&phases(report, paint));
+        if !report.errors.is_empty() {
+            out.push_str(&title(paint, "TOP ERRORS"));
+            out.push_str(&errors(report, paint));
         }
         out.push('\n');
     }
@@ -137,6 +157,40 @@ fn fleet(report: &Report, paint: Paint) -> String {
     out
 }
 
+/// Setup and teardown: what each was, where, and what it gave.
+fn phases(report: &Report, paint: Paint) -> String {
+    let mut out = String::new();
+    for phase in &report.phases {
+        if out.is_empty() {
+            out.push_str(&title(paint, "SETUP AND TEARDOWN"));
+        }
+        let mut line = format!(
+            "{} on {} took {}: {} requests",
+            phase.phase,
+            clean(&phase.agent),
+            ms(phase.took_ms),
+            phase.requests,
+        );
+        if phase.requests != phase.requests_merged {
+            line.push_str(&format!(", {} MERGED", phase.requests_merged));
+        }
+        if phase.requests_cut > 0 {
+            line.push_str(&format!(
+                ", {} more in flight when it was cut",
+                phase.requests_cut
+            ));
+        }
+        for (set, count) in &phase.rows {
+            line.push_str(&format!(", {count} rows of {}", clean(set)));
+        }
+        if !phase.problem.is_empty() {
+            line.push_str(&format!("; {}", paint.bad(&clean(&phase.problem))));
+        }
+        out.push_str(&format!("    {line}\n"));
+    }
+    out
+}
+
 fn signed(at_ms: f64) -> String {
     if at_ms < 0.0 {
         format!("- {}", ms(-at_ms))
@@ -145,7 +199,7 @@ fn signed(at_ms: f64) -> String {
     }
 }
 
-fn books(books: &Conservation) -> String {
+fn books(books: &Conservation, phases: &[PhaseFacts]) -> String {
     let mut out = String::new();
     for line in &books.scenarios {
         out.push_str(&format!("    {}\n", planned(line)));
@@ -170,6 +224,10 @@ fn books(books: &Conservation) -> String {
     line.push_str(&rest(r.unaccounted));
     if r.cut > 0 {
         line.push_str(&format!("; {} more in flight when interrupted", r.cut));
+    }
+    let outside: u64 = phases.iter().map(|phase| phase.requests_merged).sum();
+    if outside > 0 {
+        line.push_str(&format!("; {outside} more in setup and teardown"));
     }
     out.push_str(&format!("{line}\n"));
     let c = &books.completeness;
@@ -340,6 +398,7 @@ fn closing(report: &Report, paint: Paint) -> String {
         Ended::TargetUnreachable => "did not begin: the target cannot be reached",
         Ended::FleetIncomplete => "did not begin: the fleet is not complete",
         Ended::FleetLost => "ended because every agent was lost",
+        Ended::SetupFailed => "ended with its setup",
     };
     let mut line = format!("run {} {how}", clean(&run.id));
     if run.began {

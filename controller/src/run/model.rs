@@ -1,7 +1,8 @@
 //! What a run's machine speaks of: what was asked for, what can happen, what is to be done, and where a run can be.
 
 use crate::exit::ExitCode;
-use proto::v1::{ProblemKind, RunState, StopMode};
+use plan::PhaseKind;
+use proto::v1::{PhaseTrouble, ProblemKind, RunState, StopMode};
 
 /// An agent's number in the fleet: one life of one process.
 pub type AgentId = u64;
@@ -41,6 +42,10 @@ pub struct Limits {
     pub grace: u64,
     /// Shortest time between the order to begin and T0.
     pub lead: u64,
+    /// `setupTimeout`; `None` without a setup.
+    pub setup: Option<u64>,
+    /// `teardownTimeout`; `None` without a teardown.
+    pub teardown: Option<u64>,
 }
 
 /// When, and how far away the farthest agent is.
@@ -61,6 +66,30 @@ pub struct Problem {
     pub text: String,
 }
 
+/// Why setup or teardown did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseProblem {
+    /// What kind.
+    pub trouble: PhaseTrouble,
+    /// For people.
+    pub text: String,
+}
+
+/// What is kept of setup and teardown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Life {
+    /// The present, as of the newest step.
+    pub now: u64,
+    /// Who was told to do setup.
+    pub setup_by: Option<AgentId>,
+    /// True once something was begun that teardown is to clear up.
+    pub owed: bool,
+    /// Who could not begin teardown.
+    pub unable: Vec<AgentId>,
+    /// True if teardown took too long, or nobody knows whether it was done.
+    pub teardown_late: bool,
+}
+
 /// What happens to a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -68,14 +97,20 @@ pub enum Event {
     Idle(Vec<(AgentId, String)>),
     /// Time went by.
     Tick,
+    /// The weights that were asked for do not fit the agents that are there.
+    Misfit(String),
     /// An agent answered an assignment.
     Prepared(AgentId, u32, Result<(), Problem>),
     /// An agent's lease ran out, or it left: what and why, for people.
     Gone(AgentId, String),
     /// An agent's part is over.
     Done(AgentId),
+    /// An agent is done with setup or teardown.
+    PhaseOver(AgentId, PhaseKind, Result<(), PhaseProblem>),
     /// Somebody wants it to end.
     Stop(StopMode, String),
+    /// The load's deadline moved to this controller time.
+    Until(u64),
     /// A threshold with `abortOnFail` failed.
     Abort(String),
 }
@@ -100,6 +135,10 @@ pub enum Action {
     Release(AgentId),
     /// Begin at this controller time.
     Go(u64),
+    /// This agent is to do setup or teardown.
+    RunPhase(AgentId, PhaseKind),
+    /// This agent is to cut it.
+    CutPhase(AgentId),
     /// All agents are to stop.
     Stop(StopMode, String),
     /// It is over.
@@ -121,6 +160,12 @@ pub enum Why {
     NeverComplete,
     /// Every agent was lost.
     FleetLost,
+    /// Setup took longer than its time-out.
+    SetupTimeout,
+    /// Setup ended itself, or gave too few rows.
+    SetupFailed,
+    /// The agent that did setup was lost.
+    SetupLost,
 }
 
 /// The end of a run.
@@ -141,7 +186,9 @@ impl Ending {
             Why::Stopped(_) => Some(ExitCode::Interrupted),
             Why::Aborted => Some(ExitCode::Thresholds),
             Why::Target => Some(ExitCode::Invalid),
-            Why::NeverComplete | Why::FleetLost => Some(ExitCode::Fleet),
+            Why::NeverComplete | Why::FleetLost | Why::SetupLost => Some(ExitCode::Fleet),
+            Why::SetupTimeout => Some(ExitCode::SetupTimeout),
+            Why::SetupFailed => Some(ExitCode::ScriptException),
         }
     }
 }
@@ -189,6 +236,17 @@ pub enum Phase {
         /// Deadline.
         until: u64,
     },
+    /// One agent does setup; the others wait.
+    Setup {
+        /// Which assignment.
+        epoch: u32,
+        /// Who does it.
+        agent: AgentId,
+        /// Deadline.
+        until: u64,
+        /// Why the run ends after it, if it was stopped.
+        ending: Option<Ending>,
+    },
     /// Load is made, from T0 on.
     Load {
         /// Deadline: then it drains.
@@ -202,6 +260,15 @@ pub enum Phase {
         ending: Ending,
         /// True once agents were told to cut what they do.
         cut: bool,
+    },
+    /// One agent does teardown.
+    Teardown {
+        /// Who does it.
+        agent: AgentId,
+        /// Deadline.
+        until: u64,
+        /// Why the run ended.
+        ending: Ending,
     },
     /// It has ended.
     Over,

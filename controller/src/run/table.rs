@@ -3,6 +3,9 @@
 use super::*;
 use crate::exit::ExitCode;
 
+#[path = "table_phases.rs"]
+mod phases;
+
 const S: u64 = 1_000_000_000;
 
 const LIMITS: Limits = Limits {
@@ -11,6 +14,8 @@ const LIMITS: Limits = Limits {
     drain: 3 * S,
     grace: 2 * S,
     lead: S / 4,
+    setup: None,
+    teardown: None,
 };
 
 fn needs(expect: u32, min: u32) -> Needs {
@@ -74,6 +79,8 @@ fn short(actions: &[Action]) -> String {
             }
             Action::Release(id) => format!("release {id}"),
             Action::Go(t0) => format!("go {}", *t0 as f64 / S as f64),
+            Action::RunPhase(id, kind) => format!("do {} on {id}", kind.name()),
+            Action::CutPhase(id) => format!("cut on {id}"),
             Action::Stop(StopMode::StopInterrupt, _) => "cut".to_owned(),
             Action::Stop(StopMode::StopGraceful, _) => "let finish".to_owned(),
             Action::End(ending) => format!(
@@ -352,6 +359,24 @@ fn stories() -> Vec<Story<'static>> {
                 (3, Event::Abort("p(95)<1".to_owned()), ""),
                 (3, Event::Done(1), ""),
                 (3, Event::Done(2), "teardown | END Aborted 99"),
+            ]),
+        ),
+        (
+            "a pause moves the end of the load, but nothing that ends already",
+            needs(2, 0),
+            after(vec![
+                (3, Event::Until(30_000_000_000), ""),
+                (12, Event::Tick, ""),
+                (29, Event::Tick, ""),
+                (30, Event::Tick, "drain"),
+                (31, Event::Until(90_000_000_000), ""),
+                (
+                    35,
+                    Event::Tick,
+                    "! a1, a2 did not finish in time; cutting | cut",
+                ),
+                (36, Event::Done(1), ""),
+                (36, Event::Done(2), "teardown | END Finished 0"),
             ]),
         ),
         (

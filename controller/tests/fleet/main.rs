@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod changes;
 mod courses;
 mod fake;
 mod faults;
+mod phases;

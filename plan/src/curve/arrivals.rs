@@ -1,9 +1,14 @@
 //! The curve of an open executor: when each iteration is due. `due_by` and `due_at` are exact inverses.
 
+mod scaled;
+
+use super::poisson::Points;
 use super::{Ramp, ramps};
 use crate::Stage;
 use crate::duration::as_nanos;
 use std::time::Duration;
+
+pub use scaled::ScaledArrivals;
 
 /// Arrivals over time, numbered from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +16,8 @@ pub struct ArrivalCurve {
     shape: Shape,
     total: u64,
     duration: u64,
+    /// For Poisson arrivals: where under the shape they are.
+    points: Option<Points>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +48,7 @@ impl ArrivalCurve {
                 duration.div_ceil(period)
             },
             duration,
+            points: None,
         }
     }
 
@@ -59,6 +67,15 @@ impl ArrivalCurve {
             total: u64::try_from(area / one).unwrap_or(u64::MAX),
             duration: ramps.last().map_or(0, |ramp| ramp.end),
             shape: Shape::Ramping { ramps, before, one },
+            points: None,
+        }
+    }
+
+    /// As many arrivals at the same rates, but each at an instant of its own: seeded, independent of one another.
+    pub(crate) fn poisson(self, seed: u64, scenario: &str) -> Self {
+        Self {
+            points: Some(Points::new(seed, scenario, self.total)),
+            ..self
         }
     }
 
@@ -80,33 +97,70 @@ impl ArrivalCurve {
         if n >= self.total {
             return None;
         }
+        if let Some(points) = &self.points {
+            let goal = part_of(self.area(), points.nth(n)?) + 1;
+            return match &self.shape {
+                // The goal is at most the duration.
+                Shape::Constant { .. } => u64::try_from(goal - 1).ok(),
+                Shape::Ramping { ramps, before, .. } => reach_area(ramps, before, goal),
+            };
+        }
         match &self.shape {
             Shape::Constant { period } => Some(n * period),
             Shape::Ramping { ramps, before, one } => {
-                let goal = (u128::from(n) + 1) * one;
-                // The first ramp at whose end the area is reached; there is one, n being below the total.
-                let i = before.partition_point(|area| *area < goal).checked_sub(1)?;
-                let ramp = ramps.get(i)?;
-                Some(ramp.start + reach(ramp, goal - before[i]))
+                reach_area(ramps, before, (u128::from(n) + 1) * one)
             }
+        }
+    }
+
+    /// What Poisson arrivals are strewn over: the nanoseconds of a constant rate, the area (as in `before`) of a ramping one.
+    fn area(&self) -> u128 {
+        match &self.shape {
+            Shape::Constant { .. } => u128::from(self.duration),
+            Shape::Ramping { before, .. } => before.last().copied().unwrap_or(0),
         }
     }
 
     /// Arrivals due at or before `t`.
     #[must_use]
     pub fn due_by(&self, t: u64) -> u64 {
+        if let Some(points) = &self.points {
+            let whole = self.area();
+            let passed = match &self.shape {
+                Shape::Constant { .. } => u128::from(t) + 1,
+                Shape::Ramping { ramps, before, .. } => area_by(ramps, before, t).unwrap_or(whole),
+            };
+            return points.count_below(|point| part_of(whole, point) >= passed);
+        }
         match &self.shape {
             Shape::Constant { period } => self.total.min((t / period).saturating_add(1)),
-            Shape::Ramping { ramps, before, one } => {
-                let i = ramps.partition_point(|ramp| ramp.end <= t);
-                let Some(ramp) = ramps.get(i) else {
-                    return self.total;
-                };
-                let area = before[i] + double_area(ramp, t - ramp.start);
-                u64::try_from(area / one).unwrap_or(u64::MAX)
-            }
+            Shape::Ramping { ramps, before, one } => match area_by(ramps, before, t) {
+                Some(area) => u64::try_from(area / one).unwrap_or(u64::MAX),
+                None => self.total,
+            },
         }
     }
+}
+
+/// `whole · point / 2^64`, floored.
+fn part_of(whole: u128, point: u64) -> u128 {
+    let point = u128::from(point);
+    (whole >> 64) * point + (((whole & u128::from(u64::MAX)) * point) >> 64)
+}
+
+/// The first nanosecond at which an area above 0 is reached, if it ever is.
+fn reach_area(ramps: &[Ramp], before: &[u128], goal: u128) -> Option<u64> {
+    // The first ramp at whose end the area is reached.
+    let i = before.partition_point(|area| *area < goal).checked_sub(1)?;
+    let ramp = ramps.get(i)?;
+    Some(ramp.start + reach(ramp, goal - before[i]))
+}
+
+/// The area up to `t`; none once the last ramp is over.
+fn area_by(ramps: &[Ramp], before: &[u128], t: u64) -> Option<u128> {
+    let i = ramps.partition_point(|ramp| ramp.end <= t);
+    let ramp = ramps.get(i)?;
+    Some(before[i] + double_area(ramp, t - ramp.start))
 }
 
 /// Twice the area under a ramp up to `x` after its start, floored: `2·f·x + (t-f)·x²/d`, in arrivals times the time unit.

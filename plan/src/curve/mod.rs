@@ -4,9 +4,12 @@
 //! VUs and arrivals are numbered from 0; k6's formulas count VUs from 1.
 
 mod arrivals;
+mod poisson;
+mod scaled;
 mod vus;
 
-pub use arrivals::ArrivalCurve;
+pub use arrivals::{ArrivalCurve, ScaledArrivals};
+pub use scaled::ScaledVus;
 pub use vus::VuCurve;
 
 /// A time during which a VU of a closed executor is to run iterations; nanoseconds since the scenario's start.

@@ -166,6 +166,34 @@ impl VuCurve {
             })
     }
 
+    /// The instants at which the number of VUs that may still be at work changes, with the number from there on, from 0 to
+    /// [`cut_end`](Self::cut_end).
+    pub fn held_steps(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        // It rises where VUs begin, and falls gracefulRampDown after they stop, or with the end.
+        let mut now = self.steps().map(|(t, _)| t).peekable();
+        let mut later = self
+            .steps()
+            .map(|(t, _)| t.saturating_add(self.graceful_ramp_down))
+            .peekable();
+        let mut last = std::iter::once(self.cut_end).peekable();
+        let mut shown = None;
+        std::iter::from_fn(move || {
+            loop {
+                let nexts = [now.peek(), later.peek(), last.peek()];
+                let t = *nexts.into_iter().flatten().min()?;
+                // Each source is in order, so none holds anything before t.
+                while now.next_if_eq(&t).is_some() {}
+                while later.next_if_eq(&t).is_some() {}
+                while last.next_if_eq(&t).is_some() {}
+                let step = (t, self.held_at(t));
+                if shown.is_none_or(|vus| vus != step.1) {
+                    shown = Some(step.1);
+                    return Some(step);
+                }
+            }
+        })
+    }
+
     /// When the last stage ends.
     #[must_use]
     pub fn end(&self) -> u64 {

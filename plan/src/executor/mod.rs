@@ -268,7 +268,7 @@ fn refusal(name: &str) -> (String, String) {
         (
             "the executor `externally-controlled` is not supported; k6 removed it in version 2"
                 .to_owned(),
-            "use `ramping-vus` with the stages you would set by hand, or `constant-vus` with a long `duration` and `throng stop`"
+            "use `constant-vus` or `constant-arrival-rate` with a long `duration`, and change it as it runs: `throng scale RUN --vus N` or `--rate N`, `throng pause RUN`, `throng resume RUN`"
                 .to_owned(),
         )
     } else {

@@ -5,7 +5,9 @@
 
 mod assign;
 mod checks;
+mod each;
 mod extract;
+mod give;
 mod group;
 mod request;
 mod sleep;
@@ -17,10 +19,11 @@ pub use extract::{Extract, ExtractSource};
 pub use request::{Body, Request};
 pub use stop::Condition;
 
-use crate::Slot;
 use crate::diagnostics::{list, suggestion};
 use crate::draft::{Fields, Kind, Node};
 use crate::flow::Builder;
+use crate::template::JsonTemplate;
+use crate::{DataId, Slot};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -52,12 +55,29 @@ pub enum Step {
         /// When it stops.
         when: Condition,
     },
+    /// `each: users` with `as`, `concurrency` and `steps`: the steps for each row. Only at the top of `setup` and `teardown`.
+    Each {
+        /// Over which set.
+        data: DataId,
+        /// The variable that is the row.
+        slot: Slot,
+        /// How many rows at a time; at least one.
+        concurrency: u64,
+        /// The steps inside.
+        steps: Vec<Step>,
+    },
+    /// `give: { sessions: … }`: one row of each of these sets for the load. Only in `setup`.
+    Give(Vec<(DataId, JsonTemplate)>),
 }
 
 /// The keys that head a step.
-const HEADS: [&str; 11] = [
+const HEADS: [&str; 13] = [
     "let", "get", "post", "put", "patch", "delete", "head", "options", "sleep", "group", "stop",
+    "each", "give",
 ];
+
+/// How many of them every flow has; the others belong to setup and teardown.
+const EVERYWHERE: usize = 11;
 
 /// Reads steps in order; wrong ones are reported and left out.
 pub(crate) fn read_all<'a>(flow: &mut Builder<'a>, items: &'a [Node]) -> Vec<Step> {
@@ -83,7 +103,13 @@ fn read<'a>(flow: &mut Builder<'a>, node: &'a Node) -> Option<Step> {
                 key.text.as_str(),
             ),
         };
-        reader.error_help(place, what, suggestion(written, HEADS));
+        let there = if flow.phase.is_some() {
+            HEADS.len()
+        } else {
+            EVERYWHERE
+        };
+        let there = HEADS.iter().copied().take(there);
+        reader.error_help(place, what, suggestion(written, there));
         return None;
     };
     // `delete: …` may head a step, and `options`, but only one of them.
@@ -104,6 +130,8 @@ fn read<'a>(flow: &mut Builder<'a>, node: &'a Node) -> Option<Step> {
         "sleep" => sleep::read(flow, value),
         "group" => group::read(flow, &mut fields, value),
         "stop" => stop::read(flow, &mut fields, value),
+        "each" => each::read(flow, &mut fields, &key.place, value),
+        "give" => give::read(flow, &key.place, value),
         method => request::read(flow, &mut fields, method, value),
     };
     fields.finish(&[]);

@@ -27,8 +27,8 @@ pub(crate) fn request(plan: &Plan, i: usize) -> Request {
         for step in steps {
             match step {
                 Step::Request(request) => found.push(request),
-                Step::Group { steps, .. } => walk(steps, found),
-                Step::Let(_) | Step::Sleep { .. } | Step::Stop { .. } => {}
+                Step::Group { steps, .. } | Step::Each { steps, .. } => walk(steps, found),
+                Step::Let(_) | Step::Sleep { .. } | Step::Stop { .. } | Step::Give(_) => {}
             }
         }
     }

@@ -182,6 +182,7 @@ impl Connection {
 #[derive(Debug, PartialEq)]
 pub(super) enum Told {
     Stop(StopHow),
+    Change(u64),
     Grant(usize, Range<u64>, bool),
     Dropped,
 }
@@ -250,6 +251,10 @@ impl Load for FakeLoad {
 impl AtWork for FakeCrew {
     fn stop(&self, how: StopHow) {
         let _ = self.0.send(Told::Stop(how));
+    }
+
+    fn change(&self, control: Arc<plan::Control>) {
+        let _ = self.0.send(Told::Change(control.version()));
     }
 
     fn grant(&self, scenario: usize, indexes: Range<u64>, last: bool) {

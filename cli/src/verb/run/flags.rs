@@ -1,8 +1,10 @@
 //! The flags of `throng run`, their precedence, and what of them goes into the bundle. Contradictions are found elsewhere.
 
 use crate::args;
+use crate::embedded;
 use crate::error::Error;
 use crate::follow::FailOn;
+use crate::weights::{self, Weights};
 use clap::ArgMatches;
 use plan::Overrides;
 use std::collections::BTreeMap;
@@ -91,6 +93,21 @@ pub(crate) struct Args {
     )]
     pub(crate) seed: Option<u64>,
 
+    /// Leave the scenario's setup out
+    #[arg(
+        long,
+        env = "THRONG_NO_SETUP",
+        help_heading = "Load (wins over the file)"
+    )]
+    pub(crate) no_setup: bool,
+    /// Leave the scenario's teardown out
+    #[arg(
+        long,
+        env = "THRONG_NO_TEARDOWN",
+        help_heading = "Load (wins over the file)"
+    )]
+    pub(crate) no_teardown: bool,
+
     /// How many agents throng starts itself, one worker each [default: one per core; with --listen none]
     #[arg(long, env = "THRONG_AGENTS", value_name = "N", help_heading = "Fleet")]
     pub(crate) agents: Option<u32>,
@@ -121,6 +138,14 @@ pub(crate) struct Args {
         help_heading = "Fleet"
     )]
     pub(crate) min_agents: Option<u32>,
+    /// What part of the load each agent takes: `2,1,1` in the order of their names, `eu=2,us=1` by name, or `auto` by their cores [default: all alike]
+    #[arg(
+        long,
+        env = "THRONG_WEIGHTS",
+        value_name = "W,W,…",
+        help_heading = "Fleet"
+    )]
+    pub(crate) weights: Option<String>,
     /// How long to wait for agents
     #[arg(long, env = "THRONG_WAIT", value_name = "TIME", default_value = "60s", value_parser = plan::parse_duration, help_heading = "Fleet")]
     pub(crate) wait: Duration,
@@ -209,30 +234,14 @@ impl Args {
     /// What clap cannot do: lists from the environment, and k6's tiers, by which an execution option that was typed wipes those of
     /// the environment.
     pub(crate) fn settle(&mut self, matches: &ArgMatches) {
-        for (id, list) in [("variables", &mut self.variables), ("tags", &mut self.tags)] {
-            if !list.is_empty() && !args::typed(matches, id) {
-                *list = list
-                    .iter()
-                    .flat_map(|text| text.split(','))
-                    .filter(|text| !text.trim().is_empty())
-                    .map(str::to_owned)
-                    .collect();
-            }
-        }
-        if ["duration", "iterations", "stages"]
-            .iter()
-            .any(|id| args::typed(matches, id))
-        {
-            if !args::typed(matches, "duration") {
-                self.duration = None;
-            }
-            if !args::typed(matches, "iterations") {
-                self.iterations = None;
-            }
-            if !args::typed(matches, "stages") {
-                self.stages.clear();
-            }
-        }
+        split_listed(matches, "variables", &mut self.variables);
+        split_listed(matches, "tags", &mut self.tags);
+        wipe_lower_tier(
+            matches,
+            &mut self.duration,
+            &mut self.iterations,
+            &mut self.stages,
+        );
     }
 
     /// What the command line says about the run itself.
@@ -246,9 +255,41 @@ impl Args {
             tags: pairs("--tag", &self.tags)?,
             summary_trend_stats: self.summary_trend_stats.clone(),
             no_thresholds: self.no_thresholds,
+            no_setup: self.no_setup,
+            no_teardown: self.no_teardown,
             compat_k6: self.compat == Some(Compat::K6),
             insecure_skip_tls_verify: self.insecure_skip_tls_verify,
         })
+    }
+
+    /// `--weights`.
+    pub(super) fn weights(&self) -> Result<Option<Weights>, Error> {
+        let weights = self.weights.as_deref().map(weights::parse).transpose()?;
+        let own = self
+            .agents
+            .filter(|_| self.listen.is_none() && self.controller.is_none());
+        match (own, weights.as_ref().and_then(Weights::agents)) {
+            (Some(agents), Some(weighed)) if agents != weighed => {
+                return Err(Error::flags(
+                    format!("--weights is for {weighed}, and --agents says {agents}"),
+                    "give every agent a weight, or leave --agents out",
+                ));
+            }
+            _ => {}
+        }
+        // Those of this process alone have names that are known beforehand.
+        let alone = self.listen.is_none() && self.controller.is_none();
+        if let (true, Some(Weights::Named(named))) = (alone, &weights) {
+            let known =
+                |name: &&String| (1..=named.len()).any(|number| **name == embedded::name(number));
+            if let Some(name) = named.keys().find(|name| !known(name)) {
+                return Err(Error::flags(
+                    format!("--weights: no agent of this process is called {name}"),
+                    format!("they are {} and so on", embedded::name(1)),
+                ));
+            }
+        }
+        Ok(weights)
     }
 
     /// `-e`.
@@ -257,7 +298,41 @@ impl Args {
     }
 }
 
-fn pairs(flag: &str, list: &[String]) -> Result<BTreeMap<String, String>, Error> {
+/// What came from the environment is one text with commas.
+pub(crate) fn split_listed(matches: &ArgMatches, id: &str, list: &mut Vec<String>) {
+    if !list.is_empty() && !args::typed(matches, id) {
+        *list = list
+            .iter()
+            .flat_map(|text| text.split(','))
+            .filter(|text| !text.trim().is_empty())
+            .map(str::to_owned)
+            .collect();
+    }
+}
+
+/// k6's tiers: an execution option that was typed wipes those of the environment.
+pub(crate) fn wipe_lower_tier(
+    matches: &ArgMatches,
+    duration: &mut Option<String>,
+    iterations: &mut Option<u64>,
+    stages: &mut Vec<String>,
+) {
+    let typed = |id| args::typed(matches, id);
+    if ["duration", "iterations", "stages"].into_iter().any(typed) {
+        if !typed("duration") {
+            *duration = None;
+        }
+        if !typed("iterations") {
+            *iterations = None;
+        }
+        if !typed("stages") {
+            stages.clear();
+        }
+    }
+}
+
+/// A list of `NAME=VALUE` as a map; `flag` is what gave it.
+pub(crate) fn pairs(flag: &str, list: &[String]) -> Result<BTreeMap<String, String>, Error> {
     list.iter()
         .map(|text| {
             args::pair(text)

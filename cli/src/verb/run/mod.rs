@@ -3,7 +3,7 @@
 //! Alone is a fleet of one process: the same controller, the same agents, the same wire.
 
 mod contradictions;
-mod flags;
+pub(crate) mod flags;
 
 pub(crate) use flags::Args;
 
@@ -16,6 +16,7 @@ use crate::signals::Signals;
 use crate::source;
 use crate::summary_file::SummaryFile;
 use crate::terminal::Terminal;
+use crate::weights::Weights;
 use proto::v1::StartHead;
 
 /// Runs, and gives the process's exit code.
@@ -24,6 +25,9 @@ use proto::v1::StartHead;
 /// Whatever keeps the run from its report; a run that failed with a report is no error but an exit code.
 pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Result<u8, Error> {
     args.check()?;
+    let weights = args.weights()?;
+    // Whoever gives weights says how many agents there are to be.
+    let weighed = weights.as_ref().and_then(Weights::agents);
     let given = source::given(args.source.as_deref(), args.demo, args.base_url.is_some())?;
     let mut overrides = args.overrides()?;
     let variables = args.variables()?;
@@ -58,11 +62,12 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
 
     let wait_ms = u64::try_from(args.wait.as_millis()).unwrap_or(u64::MAX);
     let mut head = StartHead {
-        expect_agents: args.expect_agents.unwrap_or(0),
+        expect_agents: args.expect_agents.or(weighed).unwrap_or(0),
         min_agents: args.min_agents.unwrap_or(0),
         wait_ms,
         queue: !args.no_queue,
         preflight: !args.no_preflight,
+        weights: weights.map(Weights::wanted),
         ..StartHead::default()
     };
     let over = if let Some(url) = &args.controller {
@@ -85,7 +90,7 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
     } else {
         let mut embedded = Embedded::start(Wanted {
             listen: args.listen,
-            agents: args.agents,
+            agents: args.agents.or(weighed.filter(|_| args.listen.is_none())),
         })
         .await?;
         if args.listen.is_some() && !common.quiet && common.log_format == LogFormat::Text {

@@ -1,0 +1,131 @@
+//! Changes to a run whose load is made: agents are told, deadlines move, and a pause does not last for ever.
+
+use super::Active;
+use crate::Refusal;
+use crate::change::{Asked, run_clock};
+use crate::clock;
+use crate::fleet::Fleet;
+use crate::names;
+use crate::run::{Event, Part, Phase};
+use proto::v1::to_agent::Message;
+use proto::v1::{self, Level, LogLine, StopMode, run_event};
+
+impl Active {
+    /// Makes a change, and tells every agent.
+    ///
+    /// # Errors
+    /// `Wrong`, with a remedy: the load is not being made, or the change makes no sense.
+    pub fn change(
+        &mut self,
+        fleet: &mut Fleet,
+        now: u64,
+        request: &v1::ChangeRequest,
+    ) -> Result<v1::ChangeReply, Refusal> {
+        let id = &self.order.id;
+        let (Phase::Load { .. }, Some(t0)) = (&self.run.phase, self.t0) else {
+            return Err(Refusal::Wrong(match self.run.phase {
+                Phase::Drain { .. } => {
+                    format!("the load of run {id} is over; only its last iterations finish")
+                }
+                _ => format!(
+                    "the load of run {id} has not begun; change it when it has, or end it with `throng stop {id}`"
+                ),
+            }));
+        };
+        let run = self.run_time(now);
+        let asked = Asked {
+            run,
+            unix_ms: clock::unix_ms(),
+            rtt: self.rtt(fleet),
+            length: self.outline.length,
+        };
+        let who = match names::printable(&request.who) {
+            who if who.is_empty() => "somebody".to_owned(),
+            who => who,
+        };
+        let answer = self
+            .changes
+            .make(&self.order.plan, request, &who, asked)
+            .map_err(|error| Refusal::Wrong(error.0))?;
+        let agents = self.running();
+        if answer.new {
+            self.outline
+                .change(&self.order.plan, self.changes.control.clone());
+            let until = t0.saturating_add(self.changes.latest_end(self.outline.length));
+            // Moving a deadline ends nothing.
+            self.event(fleet, now, Event::Until(until));
+            self.send_all(fleet, &self.desired());
+            self.say(format!(
+                "{} by {who}, from {} on",
+                answer.text,
+                run_clock(answer.from)
+            ));
+        }
+        Ok(v1::ChangeReply {
+            version: self.changes.control.version(),
+            from_ns: answer.from,
+            run_ns: run,
+            text: answer.text,
+            agents,
+        })
+    }
+
+    fn running(&self) -> u32 {
+        let running = |part: &Part| *part == Part::Running;
+        let members = self.run.members.values();
+        u32::try_from(members.filter(|member| running(&member.part)).count()).unwrap_or(u32::MAX)
+    }
+
+    /// What was changed so far, for an agent.
+    pub(super) fn desired(&self) -> Message {
+        Message::Desired(proto::control::to_wire(
+            &self.order.id,
+            &self.changes.control,
+        ))
+    }
+
+    /// Tells whoever watches; a change is in the report as an annotation.
+    fn say(&mut self, text: String) {
+        tracing::info!(run = self.order.id, "{text}");
+        self.tell(run_event::Event::Log(LogLine {
+            level: Level::Info.into(),
+            text,
+            count: 1,
+            sample: String::new(),
+            error: false,
+        }));
+    }
+
+    /// Does what changes ask for as time goes by. True once the run is over.
+    pub(super) fn tick_changes(&mut self, fleet: &mut Fleet, now: u64) -> bool {
+        if !matches!(self.run.phase, Phase::Load { .. }) {
+            return false;
+        }
+        let run = self.run_time(now);
+        if let Some(from) = self.changes.to_confirm(run) {
+            let version = self.changes.control.version();
+            let late: Vec<String> = self
+                .members
+                .values()
+                .filter(|member| member.desired < version)
+                .filter(|member| {
+                    let part = self.run.members.get(&member.id).map(|m| &m.part);
+                    part == Some(&Part::Running)
+                })
+                .map(|member| member.name.clone())
+                .collect();
+            if !late.is_empty() {
+                self.note(format!(
+                    "{} had not confirmed the change of {} when it was to hold; its load changes when it hears of it",
+                    late.join(", "),
+                    run_clock(from)
+                ));
+            }
+        }
+        if let Some(why) = self.changes.overdue(run) {
+            self.note(format!("the run ends: {why}"));
+            return self.event(fleet, now, Event::Stop(StopMode::StopGraceful, why));
+        }
+        false
+    }
+}

@@ -1,0 +1,53 @@
+//! Every target, for a bounded while: what CI tries each time.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use throng_fuzz::{ALL, Target, driver};
+
+fn target(name: &str) -> Target {
+    ALL.into_iter().find(|target| target.name == name).unwrap()
+}
+
+fn holds(name: &str, inputs: u64, kinds: usize) {
+    let tried = driver::drive(target(name), 1, |tried| tried < inputs);
+    let broke = tried.broke.as_deref().map(String::from_utf8_lossy);
+    assert_eq!(broke, None);
+    // So that a driver that tries nothing new is noticed.
+    assert!(
+        tried.kinds >= kinds,
+        "only {} kinds of answers",
+        tried.kinds
+    );
+}
+
+#[test]
+fn any_text_is_a_plan_or_a_list_of_what_is_wrong() {
+    holds("plan", 1_500, 100);
+}
+
+#[test]
+fn any_bytes_are_a_histogram_or_refused() {
+    holds("histogram", 20_000, 5);
+}
+
+#[test]
+fn any_bytes_are_an_interval_or_refused() {
+    holds("interval", 20_000, 5);
+}
+
+#[test]
+fn a_panic_is_found_and_its_input_kept() {
+    let broken = Target {
+        name: "broken",
+        run: |bytes| {
+            assert!(bytes.first() != Some(&b'!'), "found");
+            bytes.first().copied().unwrap_or(0).into()
+        },
+        seeds: || vec![b"a".to_vec()],
+        words: &["!"],
+    };
+    let tried = driver::drive(broken, 1, |tried| tried < 10_000);
+    assert_eq!(
+        tried.broke.and_then(|input| input.first().copied()),
+        Some(b'!')
+    );
+}
