@@ -9,6 +9,7 @@ mod control;
 mod embedded;
 mod error;
 mod follow;
+mod load;
 mod log;
 mod progress;
 mod signals;

@@ -2,9 +2,9 @@
 
 use crate::args::Common;
 use crate::error::Error;
+use crate::load::Load;
 use crate::source;
 use crate::terminal::Terminal;
-use crate::verb::run::flags::{pairs, split_listed, wipe_lower_tier};
 use crate::weights::{self, Weights};
 use clap::ArgMatches;
 use plan::stripe::LONGEST_PATTERN;
@@ -52,52 +52,8 @@ pub(crate) struct Args {
         help_heading = "Load (wins over the file)"
     )]
     pub(crate) base_url: Option<String>,
-    /// Virtual users
-    #[arg(
-        short = 'u',
-        long,
-        env = "THRONG_VUS",
-        value_name = "N",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) vus: Option<u64>,
-    /// How long, e.g. `30s` or `1m30s`
-    #[arg(
-        short = 'd',
-        long,
-        env = "THRONG_DURATION",
-        value_name = "TIME",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) duration: Option<String>,
-    /// Iterations in all, shared by the virtual users
-    #[arg(
-        short = 'i',
-        long,
-        env = "THRONG_ITERATIONS",
-        value_name = "N",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) iterations: Option<u64>,
-    /// A stage of a ramp, `10s:20` for 20 virtual users after 10 s; repeat it, or write several with commas
-    #[arg(
-        short = 's',
-        long = "stage",
-        env = "THRONG_STAGE",
-        value_name = "TIME:VUS",
-        value_delimiter = ',',
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) stages: Vec<String>,
-    /// A variable of the scenario; repeat it. In THRONG_ENV, pairs are separated by commas
-    #[arg(
-        short = 'e',
-        long = "env",
-        env = "THRONG_ENV",
-        value_name = "NAME=VALUE",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) variables: Vec<String>,
+    #[command(flatten)]
+    pub(crate) load: Load,
     /// The run's seed: it decides when Poisson arrivals are due
     #[arg(
         long,
@@ -123,13 +79,7 @@ Nothing is sent: no agent, no controller and no target is asked.";
 impl Args {
     /// As for `throng run`: lists from the environment, and k6's tiers.
     pub(crate) fn settle(&mut self, matches: &ArgMatches) {
-        split_listed(matches, "variables", &mut self.variables);
-        wipe_lower_tier(
-            matches,
-            &mut self.duration,
-            &mut self.iterations,
-            &mut self.stages,
-        );
+        self.load.settle(matches);
     }
 
     fn stripe(&self) -> Result<Stripe, Error> {
@@ -173,14 +123,10 @@ impl Args {
 pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Result<u8, Error> {
     let stripe = args.stripe()?;
     let given = source::given(args.source.as_deref(), false, args.base_url.is_some())?;
-    let variables = pairs("--env", &args.variables)?;
+    let variables = args.load.variables()?;
     let overrides = Overrides {
-        vus: args.vus,
-        duration: args.duration,
-        iterations: args.iterations,
-        stages: args.stages,
         base_url: args.base_url,
-        ..Overrides::default()
+        ..args.load.overrides()
     };
     let color = terminal.rewrites() && !common.without_color();
     let bundle = source::bundle(given, overrides, variables, args.seed, color).await?;

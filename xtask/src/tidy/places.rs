@@ -45,7 +45,7 @@ pub(crate) fn faults(files: &[File]) -> Vec<String> {
     faults
 }
 
-/// A path counts only at a path's beginning: `https://host/work/x` names a resource, not a machine's folder.
+/// A path counts only at a path's beginning: `https://host/home/x` names a resource, not a machine's folder.
 fn contains_path(line: &str, wanted: &str) -> bool {
     line.match_indices(wanted).any(|(at, _)| {
         let before = line[..at].chars().next_back();

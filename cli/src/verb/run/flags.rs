@@ -4,6 +4,7 @@ use crate::args;
 use crate::embedded;
 use crate::error::Error;
 use crate::follow::FailOn;
+use crate::load::{Load, pairs, split_listed};
 use crate::weights::{self, Weights};
 use clap::ArgMatches;
 use plan::Overrides;
@@ -38,52 +39,8 @@ pub(crate) struct Args {
     #[arg(long, env = "THRONG_NO_PREFLIGHT", help_heading = "Target")]
     pub(crate) no_preflight: bool,
 
-    /// Virtual users
-    #[arg(
-        short = 'u',
-        long,
-        env = "THRONG_VUS",
-        value_name = "N",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) vus: Option<u64>,
-    /// How long, e.g. `30s` or `1m30s`
-    #[arg(
-        short = 'd',
-        long,
-        env = "THRONG_DURATION",
-        value_name = "TIME",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) duration: Option<String>,
-    /// Iterations in all, shared by the virtual users
-    #[arg(
-        short = 'i',
-        long,
-        env = "THRONG_ITERATIONS",
-        value_name = "N",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) iterations: Option<u64>,
-    /// A stage of a ramp, `10s:20` for 20 virtual users after 10 s; repeat it, or write several with commas
-    #[arg(
-        short = 's',
-        long = "stage",
-        env = "THRONG_STAGE",
-        value_name = "TIME:VUS",
-        value_delimiter = ',',
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) stages: Vec<String>,
-    /// A variable of the scenario; repeat it. In THRONG_ENV, pairs are separated by commas
-    #[arg(
-        short = 'e',
-        long = "env",
-        env = "THRONG_ENV",
-        value_name = "NAME=VALUE",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) variables: Vec<String>,
+    #[command(flatten)]
+    pub(crate) load: Load,
     /// Seeds every random choice; printed in the report [default: drawn]
     #[arg(
         long,
@@ -234,23 +191,13 @@ impl Args {
     /// What clap cannot do: lists from the environment, and k6's tiers, by which an execution option that was typed wipes those of
     /// the environment.
     pub(crate) fn settle(&mut self, matches: &ArgMatches) {
-        split_listed(matches, "variables", &mut self.variables);
+        self.load.settle(matches);
         split_listed(matches, "tags", &mut self.tags);
-        wipe_lower_tier(
-            matches,
-            &mut self.duration,
-            &mut self.iterations,
-            &mut self.stages,
-        );
     }
 
     /// What the command line says about the run itself.
     pub(super) fn overrides(&self) -> Result<Overrides, Error> {
         Ok(Overrides {
-            vus: self.vus,
-            duration: self.duration.clone(),
-            iterations: self.iterations,
-            stages: self.stages.clone(),
             base_url: self.base_url.clone(),
             tags: pairs("--tag", &self.tags)?,
             summary_trend_stats: self.summary_trend_stats.clone(),
@@ -259,6 +206,7 @@ impl Args {
             no_teardown: self.no_teardown,
             compat_k6: self.compat == Some(Compat::K6),
             insecure_skip_tls_verify: self.insecure_skip_tls_verify,
+            ..self.load.overrides()
         })
     }
 
@@ -294,49 +242,6 @@ impl Args {
 
     /// `-e`.
     pub(super) fn variables(&self) -> Result<BTreeMap<String, String>, Error> {
-        pairs("--env", &self.variables)
+        self.load.variables()
     }
-}
-
-/// What came from the environment is one text with commas.
-pub(crate) fn split_listed(matches: &ArgMatches, id: &str, list: &mut Vec<String>) {
-    if !list.is_empty() && !args::typed(matches, id) {
-        *list = list
-            .iter()
-            .flat_map(|text| text.split(','))
-            .filter(|text| !text.trim().is_empty())
-            .map(str::to_owned)
-            .collect();
-    }
-}
-
-/// k6's tiers: an execution option that was typed wipes those of the environment.
-pub(crate) fn wipe_lower_tier(
-    matches: &ArgMatches,
-    duration: &mut Option<String>,
-    iterations: &mut Option<u64>,
-    stages: &mut Vec<String>,
-) {
-    let typed = |id| args::typed(matches, id);
-    if ["duration", "iterations", "stages"].into_iter().any(typed) {
-        if !typed("duration") {
-            *duration = None;
-        }
-        if !typed("iterations") {
-            *iterations = None;
-        }
-        if !typed("stages") {
-            stages.clear();
-        }
-    }
-}
-
-/// A list of `NAME=VALUE` as a map; `flag` is what gave it.
-pub(crate) fn pairs(flag: &str, list: &[String]) -> Result<BTreeMap<String, String>, Error> {
-    list.iter()
-        .map(|text| {
-            args::pair(text)
-                .map_err(|hint| Error::flags(format!("{flag} {text}: not a pair"), hint))
-        })
-        .collect()
 }
