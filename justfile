@@ -29,6 +29,10 @@ fmt:
 fuzz seconds="60":
     cargo run --release -p throng-fuzz -- --seconds {{ seconds }}
 
+# A simulated fleet with faults, so many seeds of it; `cargo xtask sim --seed 7` shows one, `just sim 24 --ring b` is the second ring
+sim seeds="1000" *flags:
+    cargo xtask sim --seeds {{ seeds }} {{ flags }}
+
 # When arrivals reach a target: error against the plan, and arrivals per millisecond
 arrivals *flags:
     cargo build --release -p throng
@@ -37,6 +41,10 @@ arrivals *flags:
 # Tests with processes in network namespaces of their own; needs root
 namespaces:
     cargo test -p throng --test namespaces -- --ignored --nocapture
+
+# Outputs against real databases; needs influxd and prometheus (Debian: influxdb, prometheus)
+outputs:
+    cargo test -p throng --test outputs -- --ignored --nocapture
 
 # Everything CI does
 ci:

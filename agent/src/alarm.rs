@@ -23,7 +23,7 @@ impl Alarm {
     }
 
     /// Tokio's wheel, whose time a test can stop.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     pub(crate) fn wheel() -> Self {
         Self(Kind::Wheel)
     }

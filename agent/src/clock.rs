@@ -12,9 +12,24 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+#[cfg(feature = "sim")]
+thread_local! {
+    static SIMULATED: std::cell::Cell<Option<fn() -> u64>> = const { std::cell::Cell::new(None) };
+}
+
+/// On this thread the boot-time clock is a simulation's from now on.
+#[cfg(feature = "sim")]
+pub(crate) fn simulate(reads: fn() -> u64) {
+    SIMULATED.set(Some(reads));
+}
+
 /// Nanoseconds since the machine booted, time spent suspended included (`CLOCK_BOOTTIME` on Linux, else the monotonic clock).
 #[must_use]
 pub(crate) fn boot_ns() -> u64 {
+    #[cfg(feature = "sim")]
+    if let Some(reads) = SIMULATED.get() {
+        return reads();
+    }
     #[cfg(target_os = "linux")]
     const CLOCK: libc::clockid_t = libc::CLOCK_BOOTTIME;
     #[cfg(not(target_os = "linux"))]

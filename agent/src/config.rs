@@ -2,8 +2,13 @@
 //!
 //! Knows nothing of runs.
 
+use crate::http::Bounds;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use trust::keeper::Source;
 
 /// What an agent is told at its birth.
 #[derive(Debug, Clone)]
@@ -18,6 +23,48 @@ pub struct Config {
     pub workers: usize,
     /// How long to look for a controller that is not there (any more).
     pub give_up: Duration,
+    /// How long handing over its share and finishing what it began may take, once it is told to end in load.
+    pub drain: Duration,
+    /// What opens the controller's door.
+    pub access: Access,
+    /// What it will not do, whoever directs it.
+    pub bounds: Bounds,
+    /// Told whether a controller has it in its fleet now, for whoever asks from outside.
+    pub enlisted: Arc<AtomicBool>,
+    /// Where runs are kept on disk until the controller has all of them; `None`: in memory only.
+    pub spool: Option<Spooling>,
+}
+
+/// What opens the controller's door. By default nothing does: clear text, on the loopback only.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Clear text beyond the loopback is meant so.
+    pub insecure: bool,
+    /// A certificate, or how to get one; for addresses that begin with `https://`.
+    pub source: Option<Source>,
+}
+
+/// Where runs are kept on disk, and how much.
+#[derive(Debug, Clone)]
+pub struct Spooling {
+    /// The disk.
+    pub disk: Arc<dyn journal::Disk>,
+    /// A directory of its own for each run is made in it.
+    pub dir: PathBuf,
+    /// Most bytes of what was seen in one run; beyond it the oldest go.
+    pub limit: u64,
+}
+
+impl Spooling {
+    /// On this machine's disk.
+    #[must_use]
+    pub fn new(dir: PathBuf, limit: u64) -> Self {
+        Self {
+            disk: Arc::new(journal::RealDisk),
+            dir,
+            limit,
+        }
+    }
 }
 
 /// How an agent's life ended, as it should.
@@ -33,13 +80,8 @@ pub enum Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is not one.
-    #[error("{address:?} is not a controller's address ({why}); it has the form http://HOST:PORT")]
-    Address {
-        /// As given.
-        address: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    #[error("{0}")]
+    Address(String),
     /// Nobody answered for too long.
     #[error(
         "no controller at {address} for {:.1} s: {cause}. Is it running there (`throng controller --listen ADDR`), and is the \

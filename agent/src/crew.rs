@@ -4,22 +4,26 @@
 
 use crate::alarm::Alarm;
 use crate::clock;
+use crate::drive::giving::Giving;
 use crate::drive::indexes::Indexes;
-use crate::drive::open::{Arrival, Pool};
+use crate::drive::pool::{Arrival, Pool};
 use crate::fence::Fence;
 use crate::health::{self, Machine};
-use crate::http::{self, ClientConfigOptions, Shared};
+use crate::http::{self, Bounds, ClientConfigOptions, Shared};
 use crate::limits;
+use crate::obedience::Obedience;
 use crate::parts::Parts;
 use crate::prepared::prepare;
 use crate::recorder::{Census, MOST_SERIES};
+use crate::share::{Assignment, Share};
 use crate::stop::Stopper;
 use crate::tally::{Tally, tally, totals};
+use crate::vu::nanos;
 use crate::worker::{self, Gauge, Orders};
 use metrics::{Series, Tags, Trend};
-use plan::{Control, Executor, Part, Plan, Stripe, Template};
-use proto::v1::ProblemKind;
-use std::collections::{HashSet, VecDeque};
+use plan::{Control, Executor, Part, Plan, Shares, Template};
+use proto::v1::{HeldVus, ProblemKind};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,15 +35,22 @@ use url::Url;
 /// How long resolving, connecting and TLS may take when the target is looked at before the load.
 const PREFLIGHT: Duration = Duration::from_secs(10);
 
+/// How long after an assignment was told workers divide their agent's arrivals by it: time enough for the word to reach them.
+const SOON: Duration = Duration::from_millis(50);
+
 /// One agent's part of a run.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// What the run means.
     pub plan: Arc<Plan>,
+    /// Of its assignment.
+    pub epoch: u32,
     /// Which indexes are whose,
-    pub stripe: Stripe,
+    pub shares: Arc<Shares>,
     /// and which of them are ours.
     pub seat: usize,
+    /// By scenario: VUs that came and still finish an iteration on the agent that gave them.
+    pub waiting: Vec<BTreeSet<u64>>,
     /// Run time zero, on this machine's monotonic clock.
     pub t0: Instant,
     /// Threads that make load; at least one.
@@ -75,6 +86,15 @@ pub enum Report {
         /// How many.
         want: u64,
     },
+    /// All of the crew go by an assignment: nothing that it took away begins from its run time on.
+    Taken {
+        /// Which one.
+        epoch: u32,
+        /// VUs that were given away and are still at work here.
+        held: Vec<HeldVus>,
+    },
+    /// One more VU that was given away is free.
+    Freed,
     /// All VUs are done; the last interval was reported before this.
     Finished {
         /// A stop (or the fence) cut iterations.
@@ -94,16 +114,22 @@ pub enum StopHow {
 /// Workers at work on one job. Dropping it cuts everything.
 #[derive(Debug)]
 pub struct Crew {
+    plan: Arc<Plan>,
+    seat: usize,
     names: Vec<String>,
     tallies: Vec<Tally>,
     gauges: Vec<Arc<Gauge>>,
     parts: Arc<Parts>,
     stopper: Stopper,
     indexes: Vec<Option<Arc<Indexes>>>,
+    giving: Arc<Giving>,
+    obedience: Arc<Obedience>,
     machine: Machine,
     /// Cores its workers can use.
     cores: f64,
     t0: Instant,
+    /// The agent's ceiling, and how many requests it had held back before.
+    ceiling: Option<(Arc<http::Ceiling>, u64)>,
 }
 
 impl Crew {
@@ -111,8 +137,8 @@ impl Crew {
     ///
     /// # Errors
     /// If a thread, its runtime or the HTTP client cannot be set up.
-    pub fn muster(job: Job, reports: UnboundedSender<Report>) -> io::Result<Self> {
-        let http = shared(&job.plan)?;
+    pub fn muster(job: Job, bounds: &Bounds, reports: UnboundedSender<Report>) -> io::Result<Self> {
+        let http = shared(&job.plan, bounds)?;
         warn_of_few_files(&job, &reports);
         let (crew, workers) = Self::enlist(job, &http, reports, Alarm::new)?;
         for orders in workers {
@@ -139,21 +165,40 @@ impl Crew {
             tags.with(name, value)
         });
         let indexes = indexes(&job, &reports);
+        let giving = Arc::new(Giving::new(reports.clone()));
+        let obedience = Obedience::new(Arc::clone(&giving), reports.clone());
+        let share = Share::new(
+            job.epoch,
+            job.seat,
+            Arc::clone(&job.shares),
+            job.waiting.clone(),
+            Arc::clone(&plan),
+        );
+        // Whoever comes later tells from the second in which it came.
+        let passed = clock::now().saturating_duration_since(job.t0).as_secs();
         for store in indexes.iter().flatten() {
             store.ask_ahead();
         }
         let machine = Machine::look();
         let mut crew = Self {
+            plan: Arc::clone(&plan),
+            seat: job.seat,
             names: plan.scenarios.iter().map(|s| s.name.clone()).collect(),
             tallies: Vec::new(),
             gauges: Vec::new(),
-            parts: Arc::new(Parts::new(workers, run_tags, reports)),
-            stopper: Stopper::new(),
+            parts: Arc::new(Parts::new(workers, run_tags, reports, passed)),
+            stopper: Stopper::new(share),
+            giving,
+            obedience: Arc::new(obedience),
             // So many threads can use no more, and whoever shares the process has the rest.
             cores: machine.cores.min(workers as f64),
             machine,
             t0: job.t0,
             indexes,
+            ceiling: http.ceiling().map(|ceiling| {
+                let before = ceiling.held();
+                (ceiling, before)
+            }),
         };
         let census = Arc::new(Census::new(MOST_SERIES));
         let mut pools = pools(&job);
@@ -169,12 +214,16 @@ impl Crew {
                 parts: Arc::clone(&crew.parts),
                 census: Arc::clone(&census),
                 gauge: Arc::default(),
+                giving: Arc::clone(&crew.giving),
+                member: crew.obedience.join(job.epoch),
+                second: passed + 1,
                 indexes: crew.indexes.clone(),
                 pools: pools
                     .iter_mut()
                     .map(|pool| {
-                        pool.as_mut()
-                            .and_then(|(pool, mail)| Some((Arc::clone(pool), mail.pop_front()?)))
+                        let (pool, mail) = pool.as_mut()?;
+                        let member = crew.obedience.join(job.epoch);
+                        Some((Arc::clone(pool), mail.pop_front()?, member))
                     })
                     .collect(),
                 alarm,
@@ -195,6 +244,30 @@ impl Crew {
     /// Something was changed in the run; an older version than the newest known is ignored.
     pub fn change(&self, control: Arc<Control>) {
         self.stopper.change(control);
+    }
+
+    /// A newer assignment. [`Report::Taken`] follows once all of the crew go by it.
+    pub fn reassign(&self, assignment: Assignment) {
+        let epoch = assignment.epoch;
+        for (scenario, store) in self.plan.scenarios.iter().zip(&self.indexes) {
+            if let (Executor::SharedIterations { vus, .. }, Some(store)) =
+                (&scenario.executor, store)
+            {
+                let own = assignment.shares.under(usize::MAX);
+                store.serve(own.count_below(self.seat, *vus));
+            }
+        }
+        self.stopper.share(|share, control| {
+            let at = || nanos(clock::now() + SOON, self.t0);
+            share.next(assignment, control, at)
+        });
+        self.obedience.told(epoch);
+    }
+
+    /// VUs that were given away and are still at work here.
+    #[must_use]
+    pub fn held(&self) -> Vec<HeldVus> {
+        self.giving.held()
     }
 
     /// More indexes for a `shared-iterations` scenario; `last` if there will be no more.
@@ -240,6 +313,9 @@ impl Crew {
             lateness_p99_ns: p99(&lateness),
             lateness_max_ns: max(&lateness),
             memory_bytes: health::memory_bytes(),
+            held_back: self.ceiling.as_ref().map_or(0, |(ceiling, before)| {
+                ceiling.held().saturating_sub(*before)
+            }),
         }
     }
 
@@ -267,7 +343,7 @@ fn indexes(job: &Job, reports: &UnboundedSender<Report>) -> Vec<Option<Arc<Index
     scenarios
         .map(|(i, scenario)| match scenario.executor {
             Executor::SharedIterations { vus, .. } => {
-                let ours = job.stripe.count_below(job.seat, vus);
+                let ours = job.shares.under(usize::MAX).count_below(job.seat, vus);
                 let (workers, reports) = (job.workers, reports.clone());
                 Some(Arc::new(Indexes::new(i, ours, workers, reports)))
             }
@@ -285,9 +361,7 @@ fn pools(job: &Job) -> Vec<Option<(Arc<Pool>, Mailboxes)>> {
         .map(|scenario| {
             let executor = &scenario.executor;
             executor.is_open().then(|| {
-                let ours = |below| job.stripe.count_below(job.seat, below);
-                let growth = ours(executor.max_vus()) - ours(executor.vus_initialised());
-                let (pool, mail) = Pool::new(job.workers, growth);
+                let (pool, mail) = Pool::new(job.workers);
                 (pool, mail.into())
             })
         })
@@ -301,8 +375,8 @@ fn warn_of_few_files(job: &Job, reports: &UnboundedSender<Report>) {
         .scenarios
         .iter()
         .map(|scenario| {
-            job.stripe
-                .count_below(job.seat, scenario.executor.max_vus())
+            let own = job.shares.under(usize::MAX);
+            own.count_below(job.seat, scenario.executor.max_vus())
         })
         .sum();
     let needed = vus.saturating_add(limits::RESERVE);
@@ -325,13 +399,14 @@ fn warn_of_few_files(job: &Job, reports: &UnboundedSender<Report>) {
     });
 }
 
-pub(crate) fn shared(plan: &Plan) -> io::Result<Arc<Shared>> {
+pub(crate) fn shared(plan: &Plan, bounds: &Bounds) -> io::Result<Arc<Shared>> {
     let options = &plan.options;
     Shared::new(ClientConfigOptions {
         insecure_skip_tls_verify: options.insecure_skip_tls_verify,
         dns_ttl: Some(options.dns_ttl),
         user_agent: options.user_agent.clone(),
         no_connection_reuse: options.no_connection_reuse,
+        bounds: bounds.clone(),
         ..Default::default()
     })
     .map_err(io::Error::other)
@@ -341,22 +416,15 @@ pub(crate) fn shared(plan: &Plan) -> io::Result<Arc<Shared>> {
 ///
 /// # Errors
 /// What failed first, for a person, and whether it is this machine's fault.
-pub async fn preflight(plan: &Plan) -> Result<(), (ProblemKind, String)> {
+pub async fn preflight(plan: &Plan, bounds: &Bounds) -> Result<(), (ProblemKind, String)> {
     let local = |what: String| (ProblemKind::ProblemLocal, what);
-    let shared = shared(plan).map_err(|error| local(error.to_string()))?;
-    let mut seen = HashSet::new();
-    for request in plan.requests() {
-        let Some(url) = origin(&request.url) else {
-            continue;
-        };
-        if !seen.insert(url.origin()) {
-            continue;
-        }
+    let shared = shared(plan, bounds).map_err(|error| local(error.to_string()))?;
+    for url in targets(plan) {
         http::preflight(&shared, &url, PREFLIGHT)
             .await
             .map_err(|(failure, detail)| {
                 let kind = match failure {
-                    http::Failure::Local => ProblemKind::ProblemLocal,
+                    http::Failure::Local | http::Failure::NotAllowed => ProblemKind::ProblemLocal,
                     _ => ProblemKind::ProblemTarget,
                 };
                 (
@@ -366,6 +434,38 @@ pub async fn preflight(plan: &Plan) -> Result<(), (ProblemKind, String)> {
             })?;
     }
     Ok(())
+}
+
+/// Whether this agent may do a plan: every host that the plan names is one it may talk to. Those that are known only in the load are
+/// looked at when they are connected to.
+///
+/// # Errors
+/// Which is not, for a person.
+pub fn may(plan: &Plan, bounds: &Bounds) -> Result<(), (ProblemKind, String)> {
+    let Some(allowed) = &bounds.targets else {
+        return Ok(());
+    };
+    let refused = targets(plan).into_iter().find(|url| {
+        let (host, port) = (url.host_str(), url.port_or_known_default());
+        !allowed.may_allow(host.unwrap_or_default(), port.unwrap_or_default())
+    });
+    refused.map_or(Ok(()), |url| {
+        let what = format!(
+            "{} is not among what this agent may talk to (--allow-target {allowed})",
+            url.origin().ascii_serialization()
+        );
+        Err((ProblemKind::ProblemLocal, what))
+    })
+}
+
+/// One URL of each origin that is known before the load, in order.
+fn targets(plan: &Plan) -> Vec<Url> {
+    let mut seen = HashSet::new();
+    let urls = plan
+        .requests()
+        .into_iter()
+        .filter_map(|request| origin(&request.url));
+    urls.filter(|url| seen.insert(url.origin())).collect()
 }
 
 /// The host of a URL whose begin is known before the load: scheme, host and port come before the first value in it.

@@ -12,7 +12,8 @@ mod health;
 pub mod http;
 mod limits;
 mod lines;
-mod link;
+pub mod link;
+mod obedience;
 mod offset;
 mod orders;
 mod parts;
@@ -21,6 +22,9 @@ mod prepared;
 mod random;
 mod recorder;
 mod run;
+mod share;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod spool;
 mod step;
 mod stop;
@@ -28,10 +32,12 @@ mod tally;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
+mod transcript;
 mod vu;
 mod worker;
 
-pub use config::{Config, Ended, Error};
-pub use crew::{Crew, Job, Report, StopHow, preflight};
+pub use config::{Access, Config, Ended, Error, Spooling};
+pub use crew::{Crew, Job, Report, StopHow, may, preflight};
 pub use fence::Fence;
 pub use run::run;
+pub use share::Assignment;

@@ -3,228 +3,27 @@
 //! It knows runs, epochs and plans by reference; clocks, streams and crews are its link's business. A run goes through
 //! `preparing` (its bundle compiles, the target is looked at), `ready` (or `unfit`), `load` (with a crew), `over` (its last
 //! intervals are on their way). `fenced` is load whose lease ran out. The newest assignment counts: another run's replaces
-//! everything, the same run's only until its load began.
+//! everything; the same run's newer one is taken in its place, which its crew does at a run time that is still to come. Told to end in load, an agent asks to hand over its share (`draining`) and goes
+//! on, until there is nothing left for it to do or its patience is over (`leaving`); then it flushes (`going`).
 //!
 //! The table below is the test data of `orders/table.rs`. `r.2` is run r in epoch 2; `-` is nothing.
-//!
-//! | state     | event                     | actions                          | next      |
-//! |-----------|---------------------------|----------------------------------|-----------|
-//! | idle      | assign r.1                | answer r.1 local                 | unfit     |
-//! | idle      | go r                      | -                                | idle      |
-//! | idle      | stop r interrupt          | -                                | idle      |
-//! | idle      | closed r                  | -                                | idle      |
-//! | idle      | setup r                   | unable setup r                   | idle      |
-//! | idle      | finished                  | -                                | idle      |
-//! | idle      | lease over                | -                                | idle      |
-//! | idle      | goodbye                   | forget, end goodbye              | ended     |
-//! | idle      | shut down                 | forget, leave                    | ended     |
-//! | coming    | assign r.1                | -                                | preparing |
-//! | coming    | assign s.1                | answer s.1 local                 | unfit     |
-//! | coming    | compiled r                | -                                | bundled   |
-//! | bundled   | assign r.1                | look r.1                         | preparing |
-//! | bundled   | assign r.1 blind          | answer r.1 ready                 | ready     |
-//! | bundled   | assign r.1 without seat   | answer r.1 local                 | unfit     |
-//! | bundled   | assign r.1 later          | answer r.1 local                 | unfit     |
-//! | preparing | compiled r                | look r.1                         | preparing |
-//! | preparing | compiled r badly          | answer r.1 compile               | unfit     |
-//! | preparing | compiled s                | -                                | preparing |
-//! | preparing | assign r.1                | -                                | preparing |
-//! | looking   | looked r.1                | answer r.1 ready                 | ready     |
-//! | looking   | looked r.1 in vain        | answer r.1 target                | unfit     |
-//! | looking   | looked r.0                | -                                | preparing |
-//! | looking   | assign r.2 blind          | forget, answer r.2 ready         | ready     |
-//! | looking   | go r                      | -                                | preparing |
-//! | looking   | closed r                  | forget                           | idle      |
-//! | looking   | closed s                  | -                                | preparing |
-//! | looking   | lease over                | forget                           | idle      |
-//! | looking   | shut down                 | forget, leave                    | ended     |
-//! | ready     | assign r.1                | answer r.1 ready                 | ready     |
-//! | ready     | assign r.0                | -                                | ready     |
-//! | ready     | assign r.2 blind          | forget, answer r.2 ready         | ready     |
-//! | ready     | looked r.1                | -                                | ready     |
-//! | ready     | stop r interrupt          | -                                | ready     |
-//! | ready     | go r                      | muster r.1                       | load      |
-//! | ready     | go s                      | -                                | ready     |
-//! | ready     | setup r                   | setup r                          | ready     |
-//! | ready     | setup s                   | unable setup s                   | ready     |
-//! | ready     | teardown r                | teardown r                       | ready     |
-//! | ready     | closed r                  | forget                           | idle      |
-//! | ready     | lease over                | forget                           | idle      |
-//! | ready     | shut down                 | forget, leave                    | ended     |
-//! | unfit     | assign r.1                | answer r.1 compile               | unfit     |
-//! | unfit     | go r                      | -                                | unfit     |
-//! | unfit     | setup r                   | unable setup r                   | unfit     |
-//! | unfit     | closed r                  | forget                           | idle      |
-//! | load      | go r                      | started again                    | load      |
-//! | load      | assign r.2 blind          | -                                | load      |
-//! | load      | assign s.1                | forget, answer s.1 local         | unfit     |
-//! | load      | stop r graceful           | stop graceful                    | load      |
-//! | load      | stop r interrupt          | stop interrupt                   | load      |
-//! | load      | stop s interrupt          | -                                | load      |
-//! | load      | teardown r                | unable teardown r                | load      |
-//! | load      | lease over                | fence, stop interrupt            | fenced    |
-//! | load      | finished                  | done                             | over      |
-//! | load      | saved                     | -                                | load      |
-//! | load      | closed r                  | forget                           | idle      |
-//! | load      | closed s                  | -                                | load      |
-//! | load      | goodbye                   | forget, end goodbye              | ended     |
-//! | load      | shut down                 | stop graceful                    | leaving   |
-//! | fenced    | lease over                | -                                | fenced    |
-//! | fenced    | go r                      | -                                | fenced    |
-//! | fenced    | stop r interrupt          | stop interrupt                   | fenced    |
-//! | fenced    | stop r graceful           | stop graceful                    | fenced    |
-//! | fenced    | finished                  | done                             | over      |
-//! | fenced    | assign s.1                | forget, answer s.1 local         | unfit     |
-//! | over      | teardown r                | teardown r                       | over      |
-//! | over      | setup r                   | unable setup r                   | over      |
-//! | over      | saved                     | -                                | over      |
-//! | over      | lease over                | -                                | over      |
-//! | over      | stop r interrupt          | -                                | over      |
-//! | over      | closed r                  | forget                           | idle      |
-//! | over      | assign s.1                | forget, answer s.1 local         | unfit     |
-//! | over      | shut down                 | -                                | going     |
-//! | leaving   | assign s.1                | answer s.1 local                 | leaving   |
-//! | leaving   | lease over                | fence, stop interrupt            | leaving   |
-//! | leaving   | closed r                  | forget, leave                    | ended     |
-//! | leaving   | finished                  | done                             | going     |
-//! | going     | teardown r                | unable teardown r                | going     |
-//! | going     | saved                     | forget, leave                    | ended     |
-//! | going     | closed r                  | forget, leave                    | ended     |
-//! | going     | goodbye                   | forget, end goodbye              | ended     |
-//! | ended     | assign r.1                | answer r.1 local                 | ended     |
-//! | ended     | closed r                  | -                                | ended     |
+#![doc = ""]
+#![doc = include_str!("orders/table.md")]
 
+mod kinds;
 #[cfg(test)]
 mod table;
 
+pub(crate) use kinds::{Action, Event};
+pub use kinds::{Compiled, Part, Problem};
+
 use crate::config::Ended;
 use crate::crew::StopHow;
-use plan::{PhaseKind, Plan, Stripe};
-use proto::v1::{Assign, Prepared, ProblemKind};
+use plan::{PhaseKind, Plan, SeatChange, Shares};
+use proto::v1::seat_change::Change;
+use proto::v1::{Assign, HeldVus, Prepared, ProblemKind};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// A bundle that compiled.
-#[derive(Debug, Clone)]
-pub(crate) struct Compiled {
-    /// What it means.
-    pub(crate) plan: Arc<Plan>,
-    /// The plan's digest.
-    pub(crate) digest: Vec<u8>,
-}
-
-/// Why a part cannot be taken.
-pub(crate) type Problem = (ProblemKind, String);
-
-/// What happens to an agent.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// The first piece of a run's bundle came; `Compiled` follows.
-    Bundle(String),
-    /// The bundle was put together and compiled, or could not be.
-    Compiled(String, Result<Compiled, Problem>),
-    /// A part of a run.
-    Assign(Assign),
-    /// The target was looked at for this assignment.
-    Looked {
-        /// The run.
-        run: String,
-        /// The assignment.
-        epoch: u32,
-        /// What was seen.
-        result: Result<(), Problem>,
-    },
-    /// Load is to begin.
-    Go {
-        /// The run.
-        run: String,
-        /// When, in controller time.
-        t0_ns: u64,
-    },
-    /// Setup or teardown is to be done here.
-    Phase(String, PhaseKind),
-    /// Load is to end.
-    Stop(String, StopHow),
-    /// The run is to be forgotten.
-    Closed(String),
-    /// The lease ran out.
-    LeaseOver,
-    /// The crew is done, or could not be mustered.
-    Finished,
-    /// Every interval was acknowledged after `Done` was sent.
-    Saved,
-    /// Whoever started this agent wants it to end.
-    ShutDown,
-    /// The controller closes for good.
-    Goodbye,
-}
-
-/// What is to be done about it.
-#[derive(Debug)]
-pub(crate) enum Action {
-    /// Look at the target.
-    Look {
-        /// The run.
-        run: String,
-        /// For which assignment.
-        epoch: u32,
-        /// Whose hosts.
-        plan: Arc<Plan>,
-    },
-    /// Tell whether the part is taken.
-    Answer(Prepared),
-    /// Start a crew.
-    Muster {
-        /// For what.
-        part: Part,
-        /// What it is to do.
-        plan: Arc<Plan>,
-        /// From when, in controller time.
-        t0_ns: u64,
-    },
-    /// Do setup or teardown, unless it is being done or is done: then tell what came of it.
-    Phase {
-        /// The run.
-        run: String,
-        /// What it means.
-        plan: Arc<Plan>,
-        /// Which of the two.
-        kind: PhaseKind,
-    },
-    /// Tell that it cannot be done here.
-    Unable {
-        /// The run.
-        run: String,
-        /// Which of the two.
-        kind: PhaseKind,
-    },
-    /// The controller did not hear that load began: tell it again.
-    StartedAgain,
-    /// Stop the crew.
-    Stop(StopHow),
-    /// Shut the fence: no request begins any more.
-    Fence,
-    /// Send what is left, then `Done`.
-    Done,
-    /// Drop the crew, the look at the target and unacknowledged intervals.
-    Forget,
-    /// Say that this agent leaves.
-    Leave,
-    /// End.
-    End(Ended),
-}
-
-/// A part that was taken.
-#[derive(Debug, Clone)]
-pub(crate) struct Part {
-    /// The run.
-    pub(crate) run: String,
-    /// The assignment.
-    pub(crate) epoch: u32,
-    /// Which indexes are whose,
-    pub(crate) stripe: Stripe,
-    /// and which are ours.
-    pub(crate) seat: u32,
-}
 
 #[derive(Debug, Default)]
 enum Bundle {
@@ -249,10 +48,16 @@ enum State {
     },
     Load {
         run: String,
+        epoch: u32,
+        seat: u32,
         fenced: bool,
+        /// An assignment that came since, until the crew goes by it.
+        asked: Option<u32>,
     },
     Over {
         run: String,
+        epoch: u32,
+        seat: u32,
     },
     Ended,
 }
@@ -262,7 +67,12 @@ enum State {
 pub(crate) struct Orders {
     state: State,
     bundle: Bundle,
+    /// A part on another seat of the run whose part is over.
+    again: Option<Assign>,
+    /// It is to end,
     leaving: bool,
+    /// but goes on until its share is handed over.
+    draining: bool,
 }
 
 impl Orders {
@@ -272,7 +82,17 @@ impl Orders {
             State::Idle | State::Ended => None,
             State::Preparing { part, .. } => Some(&part.run),
             State::Answered { answer, .. } => Some(&answer.run),
-            State::Load { run, .. } | State::Over { run } => Some(run),
+            State::Load { run, .. } | State::Over { run, .. } => Some(run),
+        }
+    }
+
+    /// The newest assignment that was taken, as heartbeats name it; 0 without one.
+    pub(crate) fn epoch(&self) -> u32 {
+        match &self.state {
+            State::Idle | State::Ended => 0,
+            State::Preparing { part, .. } => part.epoch,
+            State::Answered { answer, .. } => answer.epoch,
+            State::Load { epoch, .. } | State::Over { epoch, .. } => *epoch,
         }
     }
 
@@ -299,6 +119,11 @@ impl Orders {
         self.leaving
     }
 
+    /// True while it goes on only until its share is handed over.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining && self.in_load()
+    }
+
     /// Decides. The table above says what.
     pub(crate) fn step(&mut self, event: Event) -> Vec<Action> {
         match event {
@@ -317,19 +142,17 @@ impl Orders {
             },
             Event::Closed(run) => self.closed(&run),
             Event::LeaseOver => self.lease_over(),
-            Event::Finished => match std::mem::take(&mut self.state) {
-                State::Load { run, .. } => {
-                    self.state = State::Over { run };
-                    vec![Action::Done]
-                }
-                other => {
-                    self.state = other;
-                    Vec::new()
-                }
-            },
-            Event::Saved if self.leaving && self.is_over() => self.leave(),
-            Event::Saved => Vec::new(),
+            Event::Taken { epoch, held } => self.taken(epoch, held),
+            Event::Late(epoch) => self.late(epoch),
+            Event::Finished => self.finished(),
+            Event::Saved => self.saved(),
             Event::ShutDown => self.shut_down(),
+            Event::Welcome => self.ask(),
+            Event::PatienceOver if self.is_draining() => {
+                self.draining = false;
+                vec![Action::Stop(StopHow::Graceful)]
+            }
+            Event::PatienceOver => Vec::new(),
             Event::Goodbye => {
                 self.state = State::Ended;
                 vec![Action::Forget, Action::End(Ended::Goodbye)]
@@ -352,7 +175,104 @@ impl Orders {
         }
     }
 
+    /// Where nobody is left to begin anything, everything is given up.
+    fn finished(&mut self) -> Vec<Action> {
+        let State::Load {
+            run,
+            epoch,
+            seat,
+            asked,
+            ..
+        } = &self.state
+        else {
+            return Vec::new();
+        };
+        let (run, epoch, seat, asked) = (run.clone(), *epoch, *seat, *asked);
+        let mut actions = match asked {
+            Some(epoch) => self.taken(epoch, Vec::new()),
+            None => Vec::new(),
+        };
+        let epoch = asked.unwrap_or(epoch);
+        self.state = State::Over { run, epoch, seat };
+        actions.push(Action::Done);
+        actions
+    }
+
+    fn taken(&mut self, taken: u32, held: Vec<HeldVus>) -> Vec<Action> {
+        let State::Load {
+            run, epoch, asked, ..
+        } = &mut self.state
+        else {
+            return Vec::new();
+        };
+        if asked.is_some_and(|asked| asked > taken) || taken < *epoch {
+            return Vec::new();
+        }
+        *asked = None;
+        *epoch = taken;
+        let run = run.clone();
+        vec![Action::Answer(self.fit(&run, taken, held))]
+    }
+
+    fn late(&mut self, late: u32) -> Vec<Action> {
+        let State::Load { run, asked, .. } = &mut self.state else {
+            return Vec::new();
+        };
+        *asked = None;
+        let what = "the assignment came after the run time from which it is to hold".to_owned();
+        let problem = (ProblemKind::ProblemLate, what);
+        vec![Action::Answer(unfit(run, late, problem))]
+    }
+
+    /// That a part is taken.
+    fn fit(&self, run: &str, epoch: u32, held: Vec<HeldVus>) -> Prepared {
+        let digest = match &self.bundle {
+            Bundle::Here(here, Ok(compiled)) if here == run => compiled.digest.clone(),
+            _ => Vec::new(),
+        };
+        Prepared {
+            run: run.to_owned(),
+            epoch,
+            digest,
+            problem: String::new(),
+            problem_kind: ProblemKind::ProblemNone.into(),
+            held,
+        }
+    }
+
+    /// Another part of the run whose load is being made, or was.
+    fn reassign(&mut self, assign: &Assign) -> Vec<Action> {
+        let part = match part(assign) {
+            Ok(part) => part,
+            Err(problem) => {
+                let answer = unfit(&assign.run, assign.epoch, problem);
+                return vec![Action::Answer(answer)];
+            }
+        };
+        match (&mut self.state, &self.bundle) {
+            (State::Load { epoch, asked, .. }, Bundle::Here(_, Ok(compiled)))
+                if part.epoch >= *epoch && asked.is_none_or(|asked| part.epoch >= asked) =>
+            {
+                *asked = Some(part.epoch);
+                let plan = Arc::clone(&compiled.plan);
+                vec![Action::Reassign { part, plan }]
+            }
+            (State::Over { epoch, .. }, _) if part.epoch >= *epoch => {
+                *epoch = part.epoch;
+                vec![Action::Answer(self.fit(&part.run, part.epoch, Vec::new()))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn assign(&mut self, assign: Assign) -> Vec<Action> {
+        // Whoever leaves hands over first.
+        if let State::Load { run, seat, .. } | State::Over { run, seat, .. } = &self.state
+            && *run == assign.run
+            && *seat == assign.seat
+        {
+            return self.reassign(&assign);
+        }
         if self.leaving || matches!(self.state, State::Ended) {
             return vec![Action::Answer(unfit(
                 &assign.run,
@@ -366,7 +286,22 @@ impl Orders {
         let mut actions = Vec::new();
         match &self.state {
             State::Idle => {}
-            State::Load { run, .. } | State::Over { run } if *run == assign.run => return actions,
+            // Its part is over, but the run may want it again, on another seat; once all that it saw is safe.
+            State::Load {
+                run,
+                epoch,
+                fenced: true,
+                ..
+            }
+            | State::Over { run, epoch, .. }
+                if *run == assign.run && assign.epoch > *epoch =>
+            {
+                self.again = Some(assign);
+                return actions;
+            }
+            State::Load { run, .. } | State::Over { run, .. } if *run == assign.run => {
+                return actions;
+            }
             State::Preparing { part, .. }
                 if part.run == assign.run && assign.epoch <= part.epoch =>
             {
@@ -381,19 +316,36 @@ impl Orders {
                 }
                 return actions;
             }
+            // What is known of the run stays: rows, changes, what setup came to.
+            State::Preparing { part, .. } if part.run == assign.run => {}
+            State::Answered { answer, .. } if answer.run == assign.run => {}
             _ => actions.push(Action::Forget),
         }
+        actions.extend(self.begin(&assign));
+        actions
+    }
+
+    fn begin(&mut self, assign: &Assign) -> Vec<Action> {
         self.state = State::Idle;
-        let Assign {
-            run,
-            epoch,
-            preflight,
-            ..
-        } = &assign;
-        actions.extend(match part(&assign) {
-            Ok(part) => self.prepare(part, *preflight),
-            Err(problem) => self.refuse(run, *epoch, problem),
-        });
+        self.again = None;
+        match part(assign) {
+            Ok(part) => self.prepare(part, assign.preflight),
+            Err(problem) => self.refuse(&assign.run, assign.epoch, problem),
+        }
+    }
+
+    fn saved(&mut self) -> Vec<Action> {
+        if !self.is_over() {
+            return Vec::new();
+        }
+        if self.leaving {
+            return self.leave();
+        }
+        let Some(assign) = self.again.take() else {
+            return Vec::new();
+        };
+        let mut actions = vec![Action::Forget];
+        actions.extend(self.begin(&assign));
         actions
     }
 
@@ -447,13 +399,7 @@ impl Orders {
     }
 
     fn ready(&mut self, part: Part, compiled: Compiled) -> Vec<Action> {
-        let answer = Prepared {
-            run: part.run.clone(),
-            epoch: part.epoch,
-            digest: compiled.digest,
-            problem: String::new(),
-            problem_kind: ProblemKind::ProblemNone.into(),
-        };
+        let answer = self.fit(&part.run, part.epoch, Vec::new());
         self.state = State::Answered {
             answer: answer.clone(),
             fit: Some((part, compiled.plan)),
@@ -480,7 +426,7 @@ impl Orders {
                 },
                 _,
             ) if part.run == run => Some(Arc::clone(plan)),
-            (State::Over { run: over }, Bundle::Here(here, Ok(compiled)))
+            (State::Over { run: over, .. }, Bundle::Here(here, Ok(compiled)))
                 if *over == run && *here == run && kind == PhaseKind::Teardown =>
             {
                 Some(Arc::clone(&compiled.plan))
@@ -494,25 +440,25 @@ impl Orders {
     }
 
     fn go(&mut self, of: &str, t0_ns: u64) -> Vec<Action> {
-        match std::mem::take(&mut self.state) {
+        match &self.state {
             State::Answered {
                 fit: Some((part, plan)),
                 ..
             } if part.run == of => {
+                let (part, plan) = (part.clone(), Arc::clone(plan));
                 self.state = State::Load {
                     run: part.run.clone(),
+                    epoch: part.epoch,
+                    seat: part.seat,
                     fenced: false,
+                    asked: None,
                 };
                 vec![Action::Muster { part, plan, t0_ns }]
             }
-            State::Load { run, fenced: false } if run == of => {
-                self.state = State::Load { run, fenced: false };
-                vec![Action::StartedAgain]
-            }
-            other => {
-                self.state = other;
-                Vec::new()
-            }
+            State::Load {
+                run, fenced: false, ..
+            } if run == of => vec![Action::StartedAgain],
+            _ => Vec::new(),
         }
     }
 
@@ -525,6 +471,7 @@ impl Orders {
         }
         self.state = State::Idle;
         self.bundle = Bundle::None;
+        self.again = None;
         vec![Action::Forget]
     }
 
@@ -532,6 +479,7 @@ impl Orders {
         match &mut self.state {
             State::Load { fenced, .. } if !*fenced => {
                 *fenced = true;
+                self.draining = false;
                 vec![Action::Fence, Action::Stop(StopHow::Interrupt)]
             }
             State::Preparing { .. } | State::Answered { .. } => {
@@ -543,11 +491,23 @@ impl Orders {
     }
 
     fn shut_down(&mut self) -> Vec<Action> {
-        self.leaving = true;
+        let leaving = std::mem::replace(&mut self.leaving, true);
         match &self.state {
             State::Idle | State::Preparing { .. } | State::Answered { .. } => self.leave(),
-            State::Load { .. } => vec![Action::Stop(StopHow::Graceful)],
+            // Again: it is being done.
+            State::Load { .. } if leaving => Vec::new(),
+            State::Load { fenced, .. } => {
+                self.draining = !*fenced;
+                self.ask()
+            }
             State::Over { .. } | State::Ended => Vec::new(),
+        }
+    }
+
+    fn ask(&self) -> Vec<Action> {
+        match &self.state {
+            State::Load { run, .. } if self.draining => vec![Action::Drain(run.clone())],
+            _ => Vec::new(),
         }
     }
 
@@ -561,26 +521,47 @@ impl Orders {
 /// The part of an assignment, if it can be taken.
 fn part(assign: &Assign) -> Result<Part, Problem> {
     let local = |text: String| (ProblemKind::ProblemLocal, text);
-    let stripe =
-        Stripe::try_new(assign.weights.clone()).map_err(|error| local(error.to_string()))?;
-    if assign.seat as usize >= stripe.agents() {
+    let mut shares =
+        Shares::new(assign.weights.clone()).map_err(|error| local(error.to_string()))?;
+    for change in &assign.changes {
+        let what = match change.change {
+            Some(Change::Gone(seat)) => SeatChange::Gone(seat as usize),
+            Some(Change::Came(weight)) => SeatChange::Came(weight),
+            None => return Err(local("a change that this version does not know".to_owned())),
+        };
+        let changed = shares.change(change.from_ns, what);
+        changed.map_err(|error| local(error.to_string()))?;
+    }
+    // Whoever is to come has the next seat, and owns nothing yet.
+    if assign.seat as usize > shares.seats() {
         return Err(local(format!(
             "there is no seat {} among {}",
             assign.seat,
-            stripe.agents()
+            shares.seats()
         )));
-    }
-    if assign.from_ns > 0 {
-        return Err(local(
-            "this version cannot join a run whose load has begun".to_owned(),
-        ));
     }
     Ok(Part {
         run: assign.run.clone(),
         epoch: assign.epoch,
-        stripe,
+        shares: Arc::new(shares),
         seat: assign.seat,
+        waiting: by_scenario(&assign.waiting),
     })
+}
+
+/// VUs by scenario; what names a scenario beyond all others is of no use to anybody.
+fn by_scenario(held: &[HeldVus]) -> Vec<BTreeSet<u64>> {
+    /// More scenarios than a file has.
+    const MOST: u32 = 10_000;
+    let mut all: Vec<BTreeSet<u64>> = Vec::new();
+    for one in held.iter().filter(|one| one.scenario < MOST) {
+        let scenario = one.scenario as usize;
+        if all.len() <= scenario {
+            all.resize_with(scenario + 1, BTreeSet::new);
+        }
+        all[scenario].extend(&one.vus);
+    }
+    all
 }
 
 fn unfit(run: &str, epoch: u32, (kind, problem): Problem) -> Prepared {
@@ -590,5 +571,6 @@ fn unfit(run: &str, epoch: u32, (kind, problem): Problem) -> Prepared {
         digest: Vec::new(),
         problem,
         problem_kind: kind.into(),
+        ..Prepared::default()
     }
 }

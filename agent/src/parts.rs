@@ -60,14 +60,23 @@ struct Merged {
 }
 
 impl Parts {
-    pub(crate) fn new(workers: usize, run_tags: Tags, reports: UnboundedSender<Report>) -> Self {
+    /// `from` is the run second in which the workers begin.
+    pub(crate) fn new(
+        workers: usize,
+        run_tags: Tags,
+        reports: UnboundedSender<Report>,
+        from: u64,
+    ) -> Self {
+        let from = i64::try_from(from)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(SECOND);
         Self {
             inner: Mutex::new(Inner {
                 waiting: BTreeMap::new(),
-                done_at: 0,
+                done_at: from,
                 done_made: 0,
-                told: vec![0; workers],
-                from: 0,
+                told: vec![from; workers],
+                from,
                 interrupted: false,
                 lag: Trend::compact(Metric::LoopLag.resolution()),
                 lateness: Trend::compact(Metric::IterationLateness.resolution()),
@@ -212,7 +221,7 @@ mod tests {
     /// (from, to, iterations) of every interval, whatever order two workers tell their seconds in.
     fn intervals(parts: Vec<Part>) -> (Vec<(i64, i64, f64)>, bool) {
         let (reports, mut told) = tokio::sync::mpsc::unbounded_channel();
-        let merger = Parts::new(2, Tags::default(), reports);
+        let merger = Parts::new(2, Tags::default(), reports, 0);
         for part in parts {
             merger.add(part);
         }

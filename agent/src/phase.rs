@@ -12,11 +12,15 @@ pub(crate) use rows::GivenRows;
 
 use crate::clock;
 use crate::crew::{StopHow, shared};
+use crate::drive::giving::Giving;
 use crate::drive::holds::Holds;
+use crate::drive::roster::Rosters;
 use crate::fence::Fence;
+use crate::http::Bounds;
 use crate::prepared::prepare;
 use crate::random::Random;
 use crate::recorder::{Census, MOST_SERIES, Recorder};
+use crate::share::Share;
 use crate::step::{self, Outcome};
 use crate::stop::{Going, Stopper};
 use crate::tally::{self, Tally};
@@ -24,7 +28,7 @@ use crate::vu::{Site, Vu, nanos};
 use crate::worker;
 use metrics::Series;
 use pieces::Each;
-use plan::{Arrivals, DataId, Executor, Phase, PhaseKind, Plan, Scenario, Step};
+use plan::{Arrivals, DataId, Executor, Phase, PhaseKind, Plan, Scenario, Shares, Step};
 use proto::v1::{Level, LogLine, PhaseTrouble};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -42,39 +46,40 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// What is to be done.
 #[derive(Debug, Clone)]
-pub(crate) struct PhaseJob {
+pub struct PhaseJob {
     /// What the run means, with the rows that the phase goes over.
-    pub(crate) plan: Arc<Plan>,
+    pub plan: Arc<Plan>,
     /// Which phase of it.
-    pub(crate) kind: PhaseKind,
+    pub kind: PhaseKind,
     /// Closed when the lease has run out.
-    pub(crate) fence: Arc<Fence>,
+    pub fence: Arc<Fence>,
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub(crate) struct PhaseReport {
+pub struct PhaseReport {
     /// Its samples.
-    pub(crate) series: Vec<Series>,
+    pub series: Vec<Series>,
     /// Its messages,
-    pub(crate) lines: Vec<LogLine>,
+    pub lines: Vec<LogLine>,
     /// and how many kinds were too many.
-    pub(crate) suppressed: u64,
+    pub suppressed: u64,
     /// Why it did not come to its end.
-    pub(crate) problem: Option<(PhaseTrouble, String)>,
+    pub problem: Option<(PhaseTrouble, String)>,
     /// By data set, in an order that does not depend on time: JSON.
-    pub(crate) rows: BTreeMap<DataId, Vec<Vec<u8>>>,
+    pub rows: BTreeMap<DataId, Vec<Vec<u8>>>,
     /// How long it took.
-    pub(crate) took: Duration,
+    pub took: Duration,
     /// Requests recorded, counted apart.
-    pub(crate) requests: u64,
+    pub requests: u64,
     /// Requests that were on the wire when it was cut.
-    pub(crate) requests_cut: u64,
+    pub requests_cut: u64,
 }
 
 impl PhaseReport {
     /// Nothing was done.
-    pub(crate) fn unable(why: String) -> Self {
+    #[must_use]
+    pub fn unable(why: String) -> Self {
         Self {
             series: Vec::new(),
             lines: Vec::new(),
@@ -90,7 +95,7 @@ impl PhaseReport {
 
 /// A phase being done. Dropping it cuts it.
 #[derive(Debug)]
-pub(crate) struct Doing(Stopper);
+pub struct Doing(Stopper);
 
 impl Doing {
     /// Cuts it; its report follows.
@@ -109,7 +114,11 @@ impl Drop for Doing {
 ///
 /// # Errors
 /// If the thread, its runtime or the HTTP client cannot be set up.
-pub(crate) fn start(job: PhaseJob, report: oneshot::Sender<PhaseReport>) -> io::Result<Doing> {
+pub(crate) fn start(
+    job: PhaseJob,
+    bounds: &Bounds,
+    report: oneshot::Sender<PhaseReport>,
+) -> io::Result<Doing> {
     let phase = match job.kind {
         PhaseKind::Setup => &job.plan.setup,
         PhaseKind::Teardown => &job.plan.teardown,
@@ -119,11 +128,20 @@ pub(crate) fn start(job: PhaseJob, report: oneshot::Sender<PhaseReport>) -> io::
         return Err(io::Error::other(what));
     };
     let plan = Arc::new(as_plan(&job.plan, job.kind, &phase));
-    let http = shared(&plan)?;
+    let http = shared(&plan, bounds)?;
     let prepared = prepare(&plan).map_err(io::Error::other)?;
-    let stopper = Stopper::new();
+    let share = Share::new(
+        0,
+        0,
+        Arc::new(Shares::equal(1)),
+        Vec::new(),
+        Arc::clone(&plan),
+    );
+    let stopper = Stopper::new(share);
     let doing = Doing(stopper.clone());
     let runtime = worker::runtime()?;
+    // Its steps are nobody else's to take.
+    let (nobody, _) = tokio::sync::mpsc::unbounded_channel();
     std::thread::Builder::new()
         .name(job.kind.name().to_owned())
         .spawn(move || {
@@ -142,6 +160,9 @@ pub(crate) fn start(job: PhaseJob, report: oneshot::Sender<PhaseReport>) -> io::
                 active: Cell::new(0),
                 made: Cell::new(0),
                 holds: Holds::default(),
+                turn: (0, 1),
+                rosters: Rosters::default(),
+                giving: Arc::new(Giving::new(nobody)),
             });
             let done = LocalSet::new().block_on(&runtime, run(site, stopper, job.kind, &phase));
             // An error means that nobody waits for it any more.

@@ -5,7 +5,7 @@
 use crate::clock;
 use crate::config::{Config, Ended, Error};
 use crate::link::Link;
-use crate::link::dial;
+use crate::link::dial::Way;
 use crate::link::load::Crews;
 use proto::v1::Hello;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -13,7 +13,6 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
-use tonic::transport::Endpoint;
 
 /// How long crews and compilations have to end after the link has.
 const LINGER: Duration = Duration::from_secs(2);
@@ -27,14 +26,14 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<Ended, Error> {
-    let endpoint = dial::endpoint(&config.controller)?;
+    let way = Way::new(&config.controller, &config.access)?;
     let (stop, stopped) = oneshot::channel();
     let (end, mut ended) = oneshot::channel();
     std::thread::Builder::new()
         .name("throng-link".to_owned())
         .spawn(move || {
             // An error means that nobody waits for it.
-            let _ = end.send(live(config, endpoint, stopped));
+            let _ = end.send(live(config, way, stopped));
         })
         .map_err(|error| Error::Broken(format!("no thread for it: {error}")))?;
     let broke = |_| Error::Broken("its thread panicked".to_owned());
@@ -48,17 +47,18 @@ pub async fn run(
     ended.await.map_err(broke)?
 }
 
-fn live(
-    config: Config,
-    endpoint: Endpoint,
-    stopped: oneshot::Receiver<()>,
-) -> Result<Ended, Error> {
+fn live(config: Config, way: Way, stopped: oneshot::Receiver<()>) -> Result<Ended, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Broken(format!("no runtime for it: {error}")))?;
     let hello = hello(&config, random());
-    let link = Link::new(Crews, config, endpoint, hello, random());
+    if let Some(keeper) = way.keeper() {
+        // On the link's own thread, and of no concern to it: a connection that is there is not touched.
+        runtime.spawn(async move { keeper.renew_for_ever().await });
+    }
+    let crews = Crews(config.bounds.clone());
+    let link = Link::new(crews, config, way, hello, random());
     let ended = LocalSet::new().block_on(&runtime, link.run(stopped));
     runtime.shutdown_timeout(LINGER);
     ended
@@ -77,6 +77,8 @@ pub(crate) fn hello(config: &Config, incarnation: u64) -> Hello {
         workers: count(config.workers.max(1)),
         host: host(),
         pid: std::process::id(),
+        // The controller's to write.
+        identity: String::new(),
     }
 }
 

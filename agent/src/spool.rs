@@ -34,6 +34,10 @@ pub(crate) struct Spool {
     fresh: VecDeque<Fresh>,
     /// The number of the next one to be frozen.
     next: u64,
+    /// From this number on they wait for the disk.
+    held: u64,
+    /// Whether none is frozen but by [`Spool::freeze_up_to`].
+    told: bool,
 }
 
 impl Spool {
@@ -47,6 +51,8 @@ impl Spool {
             sent: 0,
             fresh: VecDeque::new(),
             next: 0,
+            held: u64::MAX,
+            told: false,
         }
     }
 
@@ -75,12 +81,39 @@ impl Spool {
 
     /// True if [`Spool::take`] would give one.
     pub(crate) fn has_unsent(&self) -> bool {
-        self.sent < self.frozen.len() || self.may_freeze()
+        match self.frozen.get(self.sent) {
+            Some(interval) => interval.sequence < self.held,
+            None => self.may_freeze(),
+        }
+    }
+
+    /// Freezes while fewer than this are frozen; the pieces that were made. They are not handed out yet.
+    pub(crate) fn freeze_up_to(&mut self, most: usize) -> Vec<proto::v1::Interval> {
+        let from = self.frozen.len();
+        while self.frozen.len() < most && !self.fresh.is_empty() {
+            self.freeze();
+        }
+        self.frozen.iter().skip(from).cloned().collect()
+    }
+
+    /// Whether intervals get their final form only by [`Spool::freeze_up_to`], and not when there is room to send them.
+    pub(crate) fn wait_for_word(&mut self, told: bool) {
+        self.told = told;
+    }
+
+    /// From this number on nothing is handed out yet; an earlier hold stays.
+    pub(crate) fn hold(&mut self, sequence: u64) {
+        self.held = self.held.min(sequence);
+    }
+
+    /// Everything may be handed out.
+    pub(crate) fn release(&mut self) {
+        self.held = u64::MAX;
     }
 
     /// Frozen ones cannot coalesce, so that beyond the bound nothing more is frozen until something was acknowledged.
     fn may_freeze(&self) -> bool {
-        !self.fresh.is_empty() && self.frozen.len() < MOST
+        !self.told && !self.fresh.is_empty() && self.frozen.len() < MOST
     }
 
     /// The next interval for this connection.
@@ -88,7 +121,11 @@ impl Spool {
         if self.sent == self.frozen.len() && self.may_freeze() {
             self.freeze();
         }
-        let interval = self.frozen.get(self.sent)?.clone();
+        let interval = self.frozen.get(self.sent)?;
+        if interval.sequence >= self.held {
+            return None;
+        }
+        let interval = interval.clone();
         self.sent += 1;
         Some(interval)
     }

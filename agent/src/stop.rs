@@ -1,7 +1,8 @@
-//! What every VU must know at once: whether to go on (set by the link, or by a worker that finds the fence shut), and what was
-//! changed in the run (set by the link).
+//! What every VU must know at once: whether to go on (set by the link, or by a worker that finds the fence shut), what was
+//! changed in the run, and what is this agent's share of it (set by the link).
 
 use crate::crew::StopHow;
+use crate::share::Share;
 use plan::Control;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ pub(crate) enum Going {
 struct Word {
     going: Going,
     control: Arc<Control>,
+    share: Arc<Share>,
 }
 
 /// The sender's side, shared by whoever may stop a crew.
@@ -29,12 +31,21 @@ struct Word {
 pub(crate) struct Stopper(watch::Sender<Word>);
 
 impl Stopper {
-    /// A signal that says "go on, as planned".
-    pub(crate) fn new() -> Self {
+    /// A signal that says "go on, as planned", with this share.
+    pub(crate) fn new(share: Share) -> Self {
         Self(watch::Sender::new(Word {
             going: Going::On,
             control: Arc::default(),
+            share: Arc::new(share),
         }))
+    }
+
+    /// Says what the share is now, which follows from what it was and from what was changed in the run. Only one may say so.
+    pub(crate) fn share(&self, next: impl FnOnce(&Share, &Arc<Control>) -> Share) {
+        // Worked out beside the word, so that nobody who only reads it waits.
+        let (control, share) = self.watch().word();
+        let share = Arc::new(next(&share, &control));
+        self.0.send_modify(|word| word.share = share);
     }
 
     /// Says what was changed; an older version than the newest is ignored.
@@ -88,9 +99,21 @@ impl Stop {
         Arc::clone(&self.0.borrow().control)
     }
 
-    /// What was changed so far; the next word is one that is said after this.
-    pub(crate) fn take_control(&mut self) -> Arc<Control> {
-        Arc::clone(&self.0.borrow_and_update().control)
+    /// What this agent's share is.
+    pub(crate) fn share(&self) -> Arc<Share> {
+        Arc::clone(&self.0.borrow().share)
+    }
+
+    /// What was changed so far, and what the share is.
+    pub(crate) fn word(&self) -> (Arc<Control>, Arc<Share>) {
+        let word = self.0.borrow();
+        (Arc::clone(&word.control), Arc::clone(&word.share))
+    }
+
+    /// The same; the next word is one that is said after this.
+    pub(crate) fn take(&mut self) -> (Arc<Control>, Arc<Share>) {
+        let word = self.0.borrow_and_update();
+        (Arc::clone(&word.control), Arc::clone(&word.share))
     }
 
     /// True if there is a word that was not waited for.
@@ -98,7 +121,7 @@ impl Stop {
         self.0.has_changed().unwrap_or(false)
     }
 
-    /// Waits for the next word, of a stop or of a change. Never returns once everything is cut and said so.
+    /// Waits for the next word, of a stop, a change or a share. Never returns once everything is cut and said so.
     pub(crate) async fn changed(&mut self) -> Going {
         if self.0.changed().await.is_err() {
             // The crew is gone: that is a cut.

@@ -2,13 +2,16 @@
 
 use crate::clock;
 use crate::drive::first_vu;
+use crate::drive::giving::Giving;
 use crate::drive::holds::Holds;
+use crate::drive::roster::Rosters;
 use crate::fence::Fence;
 use crate::http::{Client, Cut, Exchange, Shared};
 use crate::lines::ErrorKind;
 use crate::prepared::Prepared;
 use crate::random::Random;
 use crate::recorder::{DropReason, Iteration, Recorder};
+use crate::share::Share;
 use crate::step;
 use crate::stop::{Going, Stop};
 use crate::tally::Tally;
@@ -37,6 +40,12 @@ pub(crate) struct Site {
     pub(crate) made: Cell<u64>,
     /// Closed VUs within their spans.
     pub(crate) holds: Holds,
+    /// Which worker this is, of how many.
+    pub(crate) turn: (usize, usize),
+    /// Which VUs are its own, and when.
+    pub(crate) rosters: Rosters,
+    /// Which of them were given away and are not free yet, of the whole agent.
+    pub(crate) giving: Arc<Giving>,
 }
 
 impl Site {
@@ -71,7 +80,7 @@ pub(crate) struct Limit<'a> {
     /// As far as is known when it begins;
     pub(crate) at: Instant,
     /// and when something is changed meanwhile.
-    pub(crate) anew: &'a dyn Fn(&Arc<Control>) -> Instant,
+    pub(crate) anew: &'a dyn Fn(&Arc<Control>, &Share) -> Instant,
 }
 
 /// How an iteration ended.
@@ -132,6 +141,17 @@ impl Vu {
             cutters: None,
             site,
         }
+    }
+
+    /// This agent has done with it: another one makes it anew. Returns the iterations it began here.
+    pub(crate) fn retire(self) -> u64 {
+        self.site.made.set(self.site.made.get() - 1);
+        self.iterations
+    }
+
+    /// It was here before, and began so many iterations.
+    pub(crate) fn go_on_from(self, iterations: u64) -> Self {
+        Self { iterations, ..self }
     }
 
     /// Its number in its scenario, from 0. Whoever takes rows by it is never scaled beyond the plan's VUs.
@@ -249,7 +269,8 @@ impl Vu {
                 done = &mut steps => return done,
                 word = stop.changed() => {
                     going = word;
-                    at = (limit.anew)(&stop.control());
+                    let (control, share) = stop.word();
+                    at = (limit.anew)(&control, &share);
                 }
                 () = timer.as_mut() => return false,
             }

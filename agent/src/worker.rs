@@ -4,18 +4,24 @@ use crate::alarm::Alarm;
 use crate::clock;
 use crate::crew::{Job, StopHow};
 use crate::drive::closed::{self, Budget};
+use crate::drive::giving::Giving;
 use crate::drive::holds::Holds;
 use crate::drive::indexes::Indexes;
-use crate::drive::open::{Arrival, Open, Pool};
+use crate::drive::open::Open;
+use crate::drive::pool::{Arrival, Pool};
+use crate::drive::roster::Rosters;
 use crate::http::Shared;
+use crate::obedience::Member;
 use crate::parts::{Part, Parts};
 use crate::prepared::Prepared;
 use crate::recorder::{Census, DropReason, Recorder};
-use crate::stop::{Going, Stopper};
+use crate::share::Share;
+use crate::stop::{Going, Stop, Stopper};
 use crate::tally::Tally;
 use crate::vu::{Site, nanos};
-use plan::{Executor, Stripe};
+use plan::Control;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,13 +48,20 @@ pub(crate) struct Orders {
     pub(crate) parts: Arc<Parts>,
     pub(crate) census: Arc<Census>,
     pub(crate) gauge: Arc<Gauge>,
+    pub(crate) giving: Arc<Giving>,
+    pub(crate) member: Member,
+    /// The first run second at whose end it tells what it saw.
+    pub(crate) second: u64,
     /// By scenario: the common store of indexes, if it has one.
     pub(crate) indexes: Vec<Option<Arc<Indexes>>>,
-    /// By scenario: the agent's pool and this worker's mailbox, if it is open.
-    pub(crate) pools: Vec<Option<(Arc<Pool>, UnboundedReceiver<Arrival>)>>,
+    /// By scenario: this worker's part of the agent's pool, if it is open.
+    pub(crate) pools: Vec<Option<InPool>>,
     /// What wakes an open scenario. Called on the worker's thread.
     pub(crate) alarm: fn() -> Alarm,
 }
+
+/// A worker's part of the agent's pool of an open scenario: the pool, its mailbox, and who obeys for it.
+pub(crate) type InPool = (Arc<Pool>, UnboundedReceiver<Arrival>, Member);
 
 /// What a worker shows of itself while it works.
 #[derive(Debug, Default)]
@@ -86,6 +99,9 @@ pub(crate) async fn run(orders: Orders) {
         parts,
         census,
         gauge,
+        giving,
+        member,
+        second,
         indexes,
         pools,
         alarm,
@@ -102,27 +118,44 @@ pub(crate) async fn run(orders: Orders) {
         active: Cell::new(0),
         made: Cell::new(0),
         holds: Holds::default(),
+        turn: (number, job.workers),
+        rosters: Rosters::default(),
+        giving,
     });
     let mut drivers = JoinSet::new();
     let mut crowds = Vec::new();
     for (scenario, pool) in pools.into_iter().enumerate() {
-        if let Some((pool, mail)) = pool {
-            let share = (pool, mail, alarm());
-            drivers.spawn_local(open(&site, &job, number, scenario, share).drive());
+        if let Some((pool, mail, member)) = pool {
+            let open = Open {
+                site: Rc::clone(&site),
+                scenario,
+                pool,
+                mail,
+                member,
+                alarm: alarm(),
+            };
+            drivers.spawn_local(open.drive());
         } else {
-            let crowd = Crowd::new(&site, &job, number, scenario, indexes[scenario].clone());
-            if crowd.may_grow() {
-                drivers.spawn_local(closed::stay(Rc::clone(&site), scenario));
+            let crowd = Crowd {
+                scenario,
+                driven: BTreeSet::new(),
+                indexes: indexes[scenario].clone(),
+            };
+            let budget = crowd.budget(&site);
+            if site.plan.scenarios[scenario].executor.vus_move() {
+                drivers.spawn_local(closed::stay(Rc::clone(&site), scenario, budget));
             }
             crowds.push(crowd);
         }
     }
-    for crowd in &mut crowds {
-        crowd.grow(&site, &mut drivers);
-    }
     let mut news = stopper.watch();
-    let cutter =
-        tokio::task::spawn_local(cut_seconds(Rc::clone(&site), number, Arc::clone(&parts)));
+    member.obeys(heed(&site, &mut news, &mut crowds, &mut drivers));
+    let cutter = tokio::task::spawn_local(cut_seconds(
+        Rc::clone(&site),
+        number,
+        second,
+        Arc::clone(&parts),
+    ));
     let ticker = tokio::task::spawn_local(tick(Rc::clone(&site), stopper, gauge));
     loop {
         tokio::select! {
@@ -131,14 +164,19 @@ pub(crate) async fn run(orders: Orders) {
                 Some(done) => broke(done),
                 None => break,
             },
-            going = news.changed(), if news.going() == Going::On => if going == Going::On {
-                site.holds.replan(&site);
-                for crowd in &mut crowds {
-                    crowd.grow(&site, &mut drivers);
-                }
-            },
+            going = news.changed(), if news.going() != Going::Cut => {
+                let epoch = if going == Going::On {
+                    site.holds.replan(&site);
+                    heed(&site, &mut news, &mut crowds, &mut drivers)
+                } else {
+                    // Nothing begins any more.
+                    news.share().epoch
+                };
+                member.obeys(epoch);
+            }
         }
     }
+    drop(member);
     cutter.abort();
     ticker.abort();
     for (scenario, indexes) in indexes.iter().enumerate() {
@@ -160,99 +198,59 @@ pub(crate) fn broke(done: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// One worker's VUs of a closed scenario; a change may ask for more than the plan has.
+/// Does for closed scenarios what was told: VUs that there may be get drivers, those that go are told. Gives the assignment.
+fn heed(site: &Rc<Site>, news: &mut Stop, crowds: &mut [Crowd], drivers: &mut JoinSet<()>) -> u32 {
+    let (control, share) = news.take();
+    for crowd in crowds {
+        crowd.grow(site, (&control, &share), drivers);
+        if !share.shares().changes().is_empty() {
+            closed::give(site, crowd.scenario, (&control, &share));
+        }
+    }
+    share.epoch
+}
+
+/// One worker's VUs of a closed scenario; a change may ask for more than the plan has, or bring those of other agents.
 struct Crowd {
     scenario: usize,
-    stripe: Stripe,
-    seat: usize,
-    /// Which of the agent's VUs is the next to be started, and how many workers take turns.
-    next: u64,
-    workers: usize,
+    /// Numbers of those that have a driver.
+    driven: BTreeSet<u64>,
     indexes: Option<Arc<Indexes>>,
-    /// True if it holds VUs for a time, and not for a number of iterations.
-    by_time: bool,
 }
 
 impl Crowd {
-    fn new(
-        site: &Site,
-        job: &Job,
-        number: usize,
-        scenario: usize,
-        indexes: Option<Arc<Indexes>>,
-    ) -> Self {
-        let executor = &site.plan.scenarios[scenario].executor;
-        Self {
-            scenario,
-            stripe: job.stripe.clone(),
-            seat: job.seat,
-            next: number as u64,
-            workers: job.workers,
-            by_time: matches!(
-                executor,
-                Executor::ConstantVus { .. } | Executor::RampingVus { .. }
-            ),
-            indexes,
-        }
-    }
-
-    fn may_grow(&self) -> bool {
-        self.by_time
+    fn budget(&self, site: &Site) -> Budget {
+        let executor = &site.plan.scenarios[self.scenario].executor;
+        Budget::of(executor, self.indexes.as_ref())
     }
 
     /// Starts drivers of all VUs there may be under the newest changes.
-    fn grow(&mut self, site: &Rc<Site>, drivers: &mut JoinSet<()>) {
+    fn grow(
+        &mut self,
+        site: &Rc<Site>,
+        (control, share): (&Control, &Share),
+        drivers: &mut JoinSet<()>,
+    ) {
         let it = &site.plan.scenarios[self.scenario];
-        let Some(vus) = site.stop.control().vus(self.scenario, it) else {
+        let Some(vus) = control.vus(self.scenario, it) else {
             return;
         };
-        let ours = self.stripe.count_below(self.seat, vus.max());
-        while self.next < ours {
-            let vu = self.stripe.nth(self.seat, self.next);
-            self.next += self.workers as u64;
-            let budget = Budget::of(&it.executor, self.indexes.as_ref());
-            drivers.spawn_local(closed::drive(Rc::clone(site), self.scenario, vu, budget));
+        let of = (self.scenario, vus.max(), it.executor.vus_move());
+        for vu in site.rosters.of(share, site.turn, of).vus() {
+            if self.driven.insert(vu) {
+                let budget = self.budget(site);
+                drivers.spawn_local(closed::drive(Rc::clone(site), self.scenario, vu, budget));
+            }
         }
-    }
-}
-
-fn open(
-    site: &Rc<Site>,
-    job: &Job,
-    number: usize,
-    scenario: usize,
-    (pool, mail, alarm): (Arc<Pool>, UnboundedReceiver<Arrival>, Alarm),
-) -> Open {
-    let executor = &job.plan.scenarios[scenario].executor;
-    let ours = |below| {
-        let all = job.stripe.below(job.seat, below);
-        all.skip(number).step_by(job.workers)
-    };
-    let made: Vec<u64> = ours(executor.vus_initialised()).collect();
-    let later = ours(executor.max_vus()).skip(made.len()).collect();
-    Open {
-        site: Rc::clone(site),
-        scenario,
-        stripe: job.stripe.of_arrivals(executor.max_vus()),
-        seat: job.seat,
-        worker: number,
-        workers: job.workers,
-        pool,
-        mail,
-        made,
-        later,
-        alarm,
     }
 }
 
 /// Cuts the recorder at every run second.
-async fn cut_seconds(site: Rc<Site>, worker: usize, parts: Arc<Parts>) {
-    let mut second: i64 = 1;
-    loop {
-        let at = site.t0 + Duration::from_secs(second.unsigned_abs());
-        tokio::time::sleep_until(at).await;
-        parts.add(part(&site, worker, second * SECOND, false));
-        second += 1;
+async fn cut_seconds(site: Rc<Site>, worker: usize, first: u64, parts: Arc<Parts>) {
+    for second in first.. {
+        tokio::time::sleep_until(site.t0 + Duration::from_secs(second)).await;
+        let to = i64::try_from(second).unwrap_or(i64::MAX);
+        parts.add(part(&site, worker, to.saturating_mul(SECOND), false));
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Knows no room: what a flag means is its verb's business.
 
+use crate::access::Access;
+use crate::control::Control;
+use crate::error::Error;
 use crate::verb;
 use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
@@ -9,6 +12,7 @@ use clap::{
     ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
     ValueEnum,
 };
+use std::time::Duration;
 
 /// Where a controller listens unless told otherwise.
 pub(crate) const CONTROLLER_PORT: u16 = 7437;
@@ -35,7 +39,7 @@ Examples:
     throng run http://localhost:8080/ -u 50 -d 10s
   A scenario of yours:
     throng run scenario.yaml --base-url http://shop.test
-  Many hosts; `throng agent --controller URL` on each:
+  Many hosts; it says how agents join:
     throng controller --listen 0.0.0.0:7437
 
 Exit codes: docs/exit-codes.md. Scenario files: docs/scenarios.md.";
@@ -98,8 +102,24 @@ pub(crate) enum Verb {
     Stop(verb::stop::Args),
     /// Wait for a run, print its report, end with its exit code
     Wait(verb::wait::Args),
+    /// Make the report of a run from what its agents kept, when its controller cannot
+    Merge(verb::merge::Args),
+    /// Print the report of a run that was kept
+    Report(verb::report::Args),
+    /// Make, list and take back join tokens, where a controller's state is
+    Token(verb::token::Args),
+    /// Trade an operator's join token for credentials that this user's other verbs use
+    Login(verb::login::Args),
     /// Serve the concert reservation service to practise on
     Demo(Box<verb::demo::Args>),
+    /// Run a scenario in Kubernetes
+    K8s(verb::k8s::Args),
+    /// Look whether this host can make load, and say how to mend what stands in the way
+    Doctor(verb::doctor::Args),
+    /// Print what a shell needs to complete verbs and flags
+    Completions(verb::completions::Args),
+    /// Write manual pages
+    Man(verb::man::Args),
 }
 
 /// Where the controller is; shared by the verbs that talk to a standing one.
@@ -108,6 +128,18 @@ pub(crate) struct Remote {
     /// The controller's address
     #[arg(long, env = "THRONG_CONTROLLER", default_value = CONTROLLER, value_name = "URL")]
     pub(crate) controller: String,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+impl Remote {
+    /// Dials it as an operator.
+    ///
+    /// # Errors
+    /// `Flags`, `Read`, `Unreachable`, `Door`.
+    pub(crate) async fn connect(&self) -> Result<Control, Error> {
+        self.access.connect(&self.controller).await
+    }
 }
 
 /// The command with what is true of every flag: switches take `THRONG_X=1`, `true`, `yes`, …; help does not show the environment.
@@ -147,6 +179,12 @@ where
     if let (Verb::Plan(plan), Some(matches)) = (&mut cli.verb, matches.subcommand_matches("plan")) {
         plan.settle(matches);
     }
+    if let (Verb::K8s(k8s), Some(matches)) = (&mut cli.verb, matches.subcommand_matches("k8s")) {
+        let verb::k8s::Verb::Run(run) = &mut k8s.verb;
+        if let Some(matches) = matches.subcommand_matches("run") {
+            run.settle(matches);
+        }
+    }
     Ok(cli)
 }
 
@@ -160,6 +198,16 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE, e.g. `STAGE=test`".to_owned()),
+    }
+}
+
+/// How long an agent may go on unheard.
+pub(crate) fn lease(text: &str) -> Result<Duration, String> {
+    let lease = plan::parse_duration(text).map_err(|error| error.to_string())?;
+    if (Duration::from_secs(1)..=Duration::from_secs(60)).contains(&lease) {
+        Ok(lease)
+    } else {
+        Err("a lease is from 1s, for a link without hiccups, to 60s, which a lost agent's share then waits".to_owned())
     }
 }
 

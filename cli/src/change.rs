@@ -1,7 +1,6 @@
 //! What `pause`, `resume` and `scale` have in common: asking for a change of a run, and saying from when it holds.
 
 use crate::args::Remote;
-use crate::control::Control;
 use crate::error::Error;
 use controller::change::run_clock;
 use proto::v1::{ChangeReply, ChangeRequest, change_request::Change};
@@ -16,7 +15,7 @@ pub(crate) async fn ask(remote: &Remote, run: &str, change: Change) -> Result<u8
         who: who(),
         change: Some(change),
     };
-    let mut control = Control::connect(&remote.controller).await?;
+    let mut control = remote.connect().await?;
     let reply = control.change(request).await?;
     println!("run {run}: {}", sentence(&reply));
     Ok(0)

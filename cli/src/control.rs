@@ -9,9 +9,12 @@ use proto::v1::{
     AgentInfo, AgentsRequest, ChangeReply, ChangeRequest, RunEvent, RunInfo, RunsRequest,
     StartHead, StartReply, StopMode, StopRequest, WatchRequest,
 };
+use std::sync::Arc;
 use std::time::Duration;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
+use trust::dial::explain_status;
+use trust::{Address, DialError, Keeper};
 
 /// How long dialing may take.
 const DIAL: Duration = Duration::from_secs(5);
@@ -26,27 +29,43 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Dials `url`.
+    /// Dials a controller of this host, in clear text.
     ///
     /// # Errors
     /// `Flags` for what is no URL, `Unreachable` when nothing answers there.
     pub(crate) async fn connect(url: &str) -> Result<Self, Error> {
-        let endpoint = endpoint(url)?
+        let address = Address::parse(url, false)
+            .map_err(|error| Error::flags(error.to_string(), "write http://127.0.0.1:PORT"))?;
+        Self::dial(address, None).await
+    }
+
+    /// Dials a controller, with what opens its door.
+    ///
+    /// # Errors
+    /// `Unreachable` when nothing answers there, `Door` when it does not open.
+    pub(crate) async fn dial(address: Address, keeper: Option<Arc<Keeper>>) -> Result<Self, Error> {
+        let meaning = |error: DialError| meaning(address.url(), error);
+        let endpoint = trust::dial::endpoint(&address)
+            .map_err(meaning)?
             .connect_timeout(DIAL)
             .http2_keep_alive_interval(Duration::from_secs(5))
             .keep_alive_timeout(Duration::from_secs(10))
             .keep_alive_while_idle(true);
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|error| Error::Unreachable {
-                url: url.to_owned(),
-                why: root_cause(&error),
-            })?;
-        let client = ControlClient::new(channel).max_decoding_message_size(proto::MAX_MESSAGE);
+        let channel = match keeper {
+            None => trust::dial::connect(endpoint, &address, None).await,
+            Some(keeper) => {
+                fresh(&keeper).await.map_err(meaning)?;
+                let kept = Arc::clone(&keeper);
+                // For as long as this process lives: a run may be longer than a certificate.
+                tokio::spawn(async move { kept.renew_for_ever().await });
+                trust::dial::connect_kept(endpoint, &address, keeper).await
+            }
+        };
+        let client = ControlClient::new(channel.map_err(meaning)?)
+            .max_decoding_message_size(proto::MAX_MESSAGE);
         Ok(Self {
             client,
-            url: url.to_owned(),
+            url: address.url().to_owned(),
         })
     }
 
@@ -140,9 +159,12 @@ impl Control {
                 url: self.url.clone(),
                 why: "it answers, but not as a controller of this version".to_owned(),
             },
-            _ => Error::Unreachable {
-                url: self.url.clone(),
-                why: root_cause(status),
+            _ => match explain_status(status) {
+                DialError::Unreachable(_) => Error::Unreachable {
+                    url: self.url.clone(),
+                    why: root_cause(status),
+                },
+                shut => meaning(&self.url, shut),
             },
         }
     }
@@ -154,25 +176,36 @@ fn timed<T>(message: T) -> tonic::Request<T> {
     request
 }
 
-/// Checks that `url` can be a controller's.
-pub(crate) fn endpoint(url: &str) -> Result<Endpoint, Error> {
-    let hint = format!("write e.g. {}", crate::args::CONTROLLER);
-    let wrong = |what: String| Error::flags(what, hint.clone());
-    match url::Url::parse(url) {
-        Ok(parsed) if parsed.scheme() == "https" => {
-            return Err(wrong(format!(
-                "--controller {url}: the link to the controller has no TLS yet"
-            )));
+/// Sees to it that there is a certificate which the controller takes, as far as can be told before it is shown.
+async fn fresh(keeper: &Keeper) -> Result<(), DialError> {
+    keeper.tls().await?;
+    match keeper.renew_if_old().await {
+        Err(DialError::Rejected(_)) => {
+            // The token, if there is one, gives another.
+            keeper.forget();
+            keeper.tls().await.map(|_| ())
         }
-        Ok(parsed) if parsed.scheme() == "http" && parsed.has_host() => {}
-        _ => {
-            return Err(wrong(format!(
-                "--controller {url}: not the URL of a controller"
-            )));
-        }
+        result => result,
     }
-    Endpoint::from_shared(url.to_owned())
-        .map_err(|error| wrong(format!("--controller {url}: {error}")))
+}
+
+/// What it means for the person who asked that a door does not open.
+fn meaning(url: &str, error: DialError) -> Error {
+    let url = url.to_owned();
+    match error {
+        DialError::Unreachable(why) => Error::Unreachable {
+            url,
+            // `(os error 111)` says nothing that the words before it do not.
+            why: match why.split_once(" (os error") {
+                Some((words, _)) => words.rsplit(": ").next().unwrap_or(words).to_owned(),
+                None => why,
+            },
+        },
+        shut => Error::Door {
+            url,
+            why: shut.to_string(),
+        },
+    }
 }
 
 /// The innermost error's text: "Connection refused" rather than "transport error".
@@ -186,26 +219,5 @@ pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_owned(),
         None => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_controllers_url_is_http_with_a_host() {
-        for good in ["http://127.0.0.1:7437", "http://controller:7437/"] {
-            assert!(endpoint(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "127.0.0.1:7437",
-            "localhost:7437",
-            "https://controller",
-            "http://",
-            "",
-        ] {
-            assert!(matches!(endpoint(bad), Err(Error::Flags { .. })), "{bad}");
-        }
     }
 }

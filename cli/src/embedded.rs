@@ -1,6 +1,9 @@
 //! A controller, agents and a demo inside this process, for `throng run` alone. The agents dial the controller as remote ones do.
 
 use crate::error::Error;
+use crate::serving::Opened;
+use controller::door::Door;
+use controller::journal::Folder;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -11,18 +14,21 @@ use tokio::task::JoinSet;
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What to start.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     /// Where agents from elsewhere may join; `None`: nowhere.
-    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) listen: Option<(SocketAddr, Opened)>,
     /// How many agents; `None`: one per core, or none when others may join.
     pub(crate) agents: Option<u32>,
+    /// Where what is measured goes.
+    pub(crate) outputs: Vec<controller::output::Spec>,
 }
 
 /// A fleet inside this process.
 #[derive(Debug)]
 pub(crate) struct Embedded {
     url: String,
+    public: Option<String>,
     agents: u32,
     stop_agents: watch::Sender<bool>,
     stop_controller: watch::Sender<bool>,
@@ -35,17 +41,28 @@ impl Embedded {
     ///
     /// # Errors
     /// `Listen` when nothing can listen at the address.
-    pub(crate) async fn start(wanted: Wanted) -> Result<Self, Error> {
-        let address = wanted.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
-        let listener = listen(address, "--listen").await?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| Error::Internal(format!("a listener without an address: {error}")))?;
-        if wanted.listen.is_some() {
-            warn_if_exposed(address);
-            tracing::info!(%address, "listening for agents");
+    pub(crate) async fn start(wanted: Wanted, runs: Option<Folder>) -> Result<Self, Error> {
+        let mut doors = Vec::new();
+        let mut public = None;
+        if let Some((address, opened)) = &wanted.listen {
+            let listener = listen(*address, "--listen").await?;
+            let address = address_of(&listener)?;
+            tracing::info!(%address, scheme = opened.scheme, "listening for agents");
+            public = Some((address, opened.scheme));
+            doors.push((listener, opened.door.clone()));
         }
-        let url = format!("http://{}", reachable(address));
+        // What is in this process comes in by the loopback; through the same door, where that is in clear text.
+        let address = match public {
+            Some((address, "http")) => reachable(address),
+            _ => {
+                let listener = listen(([127, 0, 0, 1], 0).into(), "--listen").await?;
+                let address = address_of(&listener)?;
+                doors.push((listener, Door::Open));
+                address
+            }
+        };
+        let url = format!("http://{address}");
+        let public = public.map(|(address, scheme)| format!("{scheme}://{address}"));
         let agents = wanted.agents.unwrap_or_else(|| {
             if wanted.listen.is_some() {
                 0
@@ -55,7 +72,7 @@ impl Embedded {
         });
         let (stop_controller, told) = watch::channel(false);
         let mut directing = JoinSet::new();
-        directing.spawn(serve(listener, until(told)));
+        directing.spawn(serve(doors, config(wanted.outputs), runs, until(told)));
         let (stop_agents, told) = watch::channel(false);
         let mut working = JoinSet::new();
         for number in 1..=agents {
@@ -65,6 +82,16 @@ impl Embedded {
                 labels: std::collections::BTreeMap::new(),
                 workers: 1,
                 give_up: Duration::from_secs(30),
+                // Its controller ends before it does.
+                drain: GOODBYE,
+                // Whoever started this process decides what it does.
+                access: agent::Access {
+                    insecure: true,
+                    source: None,
+                },
+                bounds: agent::http::Bounds::default(),
+                enlisted: std::sync::Arc::default(),
+                spool: None,
             };
             let told = told.clone();
             working.spawn(async move {
@@ -76,6 +103,7 @@ impl Embedded {
         }
         Ok(Self {
             url,
+            public,
             agents,
             stop_agents,
             stop_controller,
@@ -87,6 +115,11 @@ impl Embedded {
     /// Where its controller is.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where others reach it, if they may.
+    pub(crate) fn public(&self) -> Option<&str> {
+        self.public.as_deref()
     }
 
     /// How many agents it has.
@@ -172,11 +205,10 @@ pub(crate) async fn listen(address: SocketAddr, flag: &'static str) -> Result<Tc
         })
 }
 
-/// Says that the link is open to others, where it is.
-pub(crate) fn warn_if_exposed(address: SocketAddr) {
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "the link to agents is clear text and unauthenticated: whoever reaches this address can run load from the fleet; keep it in a network you trust (SECURITY.md)");
-    }
+fn address_of(listener: &TcpListener) -> Result<SocketAddr, Error> {
+    listener
+        .local_addr()
+        .map_err(|error| Error::Internal(format!("a listener without an address: {error}")))
 }
 
 /// Cores this process may use.
@@ -200,19 +232,26 @@ async fn until(mut told: watch::Receiver<bool>) {
     let _ = told.wait_for(|stop| *stop).await;
 }
 
-/// Directs a fleet on `listener` until `shutdown`.
+/// How a controller of this version directs, unless told otherwise.
+pub(crate) fn config(outputs: Vec<controller::output::Spec>) -> controller::Config {
+    controller::Config {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        outputs,
+        ..controller::Config::default()
+    }
+}
+
+/// Directs a fleet on `doors` until `shutdown`, and keeps its runs in a directory, if there is one.
 ///
 /// # Errors
 /// `Internal` when the listener fails.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    doors: Vec<(TcpListener, Door)>,
+    config: controller::Config,
+    runs: Option<Folder>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let config = controller::Config {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..controller::Config::default()
-    };
-    controller::serve(listener, config, shutdown)
+    controller::serve_doors(doors, config, runs, shutdown)
         .await
         .map_err(|error| Error::Internal(error.to_string()))
 }
@@ -220,7 +259,7 @@ pub(crate) async fn serve(
 /// What an agent's end means for the person who started it.
 pub(crate) fn agent_error(error: agent::Error) -> Error {
     match error {
-        agent::Error::Address { .. } => Error::flags(error.to_string(), ""),
+        agent::Error::Address(_) => Error::flags(error.to_string(), ""),
         agent::Error::Unreachable {
             address,
             tried,

@@ -87,6 +87,17 @@ pub(crate) enum Error {
         /// What went wrong.
         why: String,
     },
+    /// The controller's door does not open for us.
+    #[error("not let in at {url}: {why}")]
+    Door {
+        /// Where.
+        url: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// A controller's CA or its book of tokens.
+    #[error("{0}")]
+    State(String),
     /// The controller was there, and then was not.
     #[error("lost the controller at {url} while watching run {run}: {why}")]
     Lost {
@@ -103,6 +114,9 @@ pub(crate) enum Error {
     /// The controller does not know the run.
     #[error("{0}")]
     NoSuchRun(String),
+    /// No report can be made of what agents kept.
+    #[error("{0}")]
+    Merge(controller::merge::MergeError),
     /// The controller refused what was asked: the bundle or the request is bad.
     #[error("the controller refused: {0}")]
     Refused(String),
@@ -115,6 +129,22 @@ pub(crate) enum Error {
     /// The interruption took longer than its bound.
     #[error("the run did not end within {0} s of the interruption; leaving without its report")]
     InterruptTooSlow(u64),
+    /// kubectl would not.
+    #[error("`{command}`: {why}")]
+    Cluster {
+        /// What it was told.
+        command: String,
+        /// What it said.
+        why: String,
+    },
+    /// A run in the cluster left no report.
+    #[error("no report from {job}: {why}")]
+    NoReport {
+        /// The run's Job.
+        job: String,
+        /// What is known.
+        why: String,
+    },
     /// Something that should not happen.
     #[error("{0}")]
     Internal(String),
@@ -141,12 +171,19 @@ impl Error {
             | Self::Compile(_)
             | Self::Listen { .. }
             | Self::Summary { .. }
+            | Self::State(_)
             | Self::NoSuchRun(_)
+            | Self::Merge(_)
             | Self::Refused(_)
             | Self::Internal(_) => ExitCode::Invalid,
             Self::InterruptTooSlow(_) | Self::StoppedWatching(_) => ExitCode::Interrupted,
-            Self::Busy(_) | Self::AgentRefused(_) => ExitCode::Fleet,
-            Self::Unreachable { .. } | Self::Lost { .. } => ExitCode::Controller,
+            Self::Busy(_)
+            | Self::AgentRefused(_)
+            | Self::Cluster { .. }
+            | Self::NoReport { .. } => ExitCode::Fleet,
+            Self::Unreachable { .. } | Self::Lost { .. } | Self::Door { .. } => {
+                ExitCode::Controller
+            }
         }
     }
 
@@ -154,6 +191,10 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Flags { hint, .. } => (!hint.is_empty()).then(|| hint.clone()),
+            Self::Merge(_) => Some(
+                "name the directories that `throng agent --spool DIR` wrote; a run that its controller took whole is not kept there"
+                    .to_owned(),
+            ),
             Self::NoSuchFile { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
             Self::NoSuchFile { path, near: None } if path.contains("://") => {
                 Some("a target's URL begins with http:// or https://".to_owned())
@@ -175,12 +216,22 @@ impl Error {
             Self::Unreachable { .. } => {
                 Some("start one with `throng controller --listen ADDR`, or leave out --controller to run alone".to_owned())
             }
+            Self::Door { .. } => {
+                Some("`throng token create --role operator` on the controller's host makes a join token; `throng login --join-file FILE` uses it (docs/security.md)".to_owned())
+            }
+            Self::State(_) => Some("name the directory of secrets with --state; only you should be able to read it".to_owned()),
             Self::Lost { run, .. } => {
                 Some(format!("a run goes on without its watcher; when the controller answers again: `throng wait {run}`"))
             }
             Self::StoppedWatching(run) => Some(format!("`throng stop {run}` ends it, `throng wait {run}` watches again")),
             Self::Busy(_) => Some("wait for the run in progress (`throng runs`), or leave out --no-queue to queue behind it".to_owned()),
-            Self::AgentRefused(_) => Some("run the same version of throng on the controller and on every agent".to_owned()),
+            Self::AgentRefused(_) => Some("run the same version of throng on the controller and on every agent, and give each a join token (docs/security.md)".to_owned()),
+            Self::Cluster { .. } => {
+                Some("`throng k8s run … --render` prints the manifests and the rights that applying them takes".to_owned())
+            }
+            Self::NoReport { .. } => {
+                Some("with --keep, `kubectl describe` and `kubectl logs` show what became of its pods".to_owned())
+            }
             Self::Read { .. } | Self::Compile(_) | Self::Refused(_) | Self::InterruptTooSlow(_) | Self::NoSuchRun(_)
             | Self::Internal(_) => None,
         }

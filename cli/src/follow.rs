@@ -4,6 +4,7 @@ use crate::args::{Common, LogFormat};
 use crate::clock;
 use crate::control::Control;
 use crate::error::Error;
+use crate::feed::Feed;
 use crate::progress;
 use crate::signals::Signals;
 use crate::summary_file::SummaryFile;
@@ -56,16 +57,16 @@ pub(crate) fn announce(started: &StartReply, common: &Common, terminal: &Termina
 /// Watches `run` to its end.
 ///
 /// # Errors
-/// `Lost` when the controller goes away, `InterruptTooSlow` when an interrupted run does not end within its bound.
+/// `Lost` when the controller goes away and does not come back, `InterruptTooSlow` when an interrupted run does not end within its bound.
 pub(crate) async fn until_over(
-    control: &mut Control,
+    control: &Control,
     run: &str,
     interrupt: Interrupt,
     mut signals: Signals,
     common: &Common,
     terminal: &Terminal,
 ) -> Result<RunOver, Error> {
-    let mut events = control.watch(run).await?;
+    let mut feed = Feed::new(control.clone(), run).await?;
     let mut screen = Screen {
         common,
         terminal,
@@ -77,8 +78,8 @@ pub(crate) async fn until_over(
     let mut within = Duration::ZERO;
     let over = loop {
         tokio::select! {
-            event = events.message() => match event {
-                Ok(Some(event)) => match event.event {
+            event = feed.next(&screen) => match event {
+                Ok(event) => match event.event {
                     Some(Event::Over(over)) => break Ok(over),
                     Some(Event::Progress(progress)) => screen.progress(&progress),
                     Some(Event::State(state)) => {
@@ -90,8 +91,7 @@ pub(crate) async fn until_over(
                     Some(Event::Log(line)) => screen.log(&line),
                     None => {}
                 },
-                Ok(None) => break Err(lost(control, run, "it closed the connection".to_owned())),
-                Err(status) => break Err(lost(control, run, crate::control::root_cause(&status))),
+                Err(error) => break Err(error),
             },
             () = signals.interrupted(), if deadline.is_none() => {
                 if interrupt == Interrupt::Leaves {
@@ -115,14 +115,6 @@ pub(crate) async fn until_over(
         }
         over
     })
-}
-
-fn lost(control: &Control, run: &str, why: String) -> Error {
-    Error::Lost {
-        url: control.url().to_owned(),
-        run: run.to_owned(),
-        why,
-    }
 }
 
 /// Prints the report on stdout, and why the run ended if not by itself on stderr; writes the summary; gives the exit code.
@@ -174,7 +166,7 @@ fn colored(common: &Common) -> bool {
 }
 
 /// What is shown while a run goes on.
-struct Screen<'a> {
+pub(crate) struct Screen<'a> {
     common: &'a Common,
     terminal: &'a Terminal,
     told: Option<Instant>,
@@ -182,7 +174,8 @@ struct Screen<'a> {
 }
 
 impl Screen<'_> {
-    fn say(&self, text: &str) {
+    /// Says something that belongs to no event.
+    pub(crate) fn say(&self, text: &str) {
         if self.common.quiet {
             return;
         }

@@ -2,16 +2,25 @@
 //!
 //! What load is, how it is made and how it is gathered are the other rooms' business.
 
+mod access;
 mod args;
 mod change;
 mod clock;
 mod control;
 mod embedded;
 mod error;
+mod feed;
 mod follow;
+mod frame;
 mod load;
 mod log;
+mod metrics_page;
+mod outputs;
+mod places;
+mod probe;
 mod progress;
+mod roots;
+mod serving;
 mod signals;
 mod source;
 mod summary_file;
@@ -93,6 +102,14 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<u8, Error> {
         Verb::Scale(args) => verb::scale::run(args).await,
         Verb::Stop(args) => verb::stop::run(args).await,
         Verb::Wait(args) => verb::wait::run(args, common, terminal).await,
+        Verb::Merge(args) => verb::merge::run(args, common, terminal),
+        Verb::Report(args) => verb::report::run(args, common, terminal),
+        Verb::Token(args) => verb::token::run(args),
+        Verb::Login(args) => verb::login::run(args).await,
         Verb::Demo(args) => verb::demo::run(*args, terminal).await,
+        Verb::K8s(args) => verb::k8s::run(args, common, terminal).await,
+        Verb::Doctor(args) => Ok(verb::doctor::run(&args)),
+        Verb::Completions(args) => Ok(verb::completions::run(&args)),
+        Verb::Man(args) => verb::man::run(&args),
     }
 }

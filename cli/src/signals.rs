@@ -45,6 +45,11 @@ impl Signals {
         Ok(Self(told))
     }
 
+    /// Whether a signal has come.
+    pub(crate) fn came(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Resolves at the first signal, at once if it has come already.
     pub(crate) async fn interrupted(&mut self) {
         if self.0.wait_for(|came| *came).await.is_err() {

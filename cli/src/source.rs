@@ -22,6 +22,8 @@ const LARGEST: u64 = proto::MAX_BUNDLE as u64;
 pub(crate) enum Given {
     /// A scenario file.
     File(PathBuf),
+    /// A bundle that was made before: nothing is to be resolved any more.
+    Packed(PathBuf),
     /// A scenario on stdin.
     Stdin,
     /// A scenario to be fetched.
@@ -74,7 +76,30 @@ pub(crate) fn given(text: Option<&str>, demo: bool, base_url: bool) -> Result<Gi
             path: text.to_owned(),
         });
     }
+    if has_extension(Path::new(text), &["bundle"]) {
+        return Ok(Given::Packed(PathBuf::from(text)));
+    }
     Ok(Given::File(PathBuf::from(text)))
+}
+
+/// A bundle as a file, for a run elsewhere: JSON, gzipped.
+pub(crate) fn pack(bundle: &Bundle) -> std::io::Result<Vec<u8>> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    serde_json::to_writer(&mut packer, bundle)?;
+    packer.finish()
+}
+
+fn unpack(bytes: &[u8]) -> std::io::Result<Bundle> {
+    // Bytes of data files are written as numbers, up to four letters each.
+    let most = 4 * LARGEST;
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(bytes)
+        .take(most + 1)
+        .read_to_end(&mut text)?;
+    if text.len() as u64 > most {
+        return Err(std::io::Error::other("unpacked, it is too large"));
+    }
+    serde_json::from_slice(&text).map_err(std::io::Error::other)
 }
 
 /// Reads everything the run is made from.
@@ -93,6 +118,23 @@ pub(crate) async fn bundle(
             let text = read_scenario(&path)?;
             let folder = path.parent().map(Path::to_owned).unwrap_or_default();
             (path.display().to_string(), text, Some(folder))
+        }
+        Given::Packed(path) => {
+            if overrides != Overrides::default() || !variables.is_empty() {
+                return Err(Error::flags(
+                    format!(
+                        "{}: a bundle holds its load and its variables, and flags do not change them",
+                        path.display()
+                    ),
+                    "make another bundle, or run the scenario file",
+                ));
+            }
+            return read(&path)
+                .and_then(|bytes| unpack(&bytes))
+                .map_err(|error| Error::Read {
+                    path: path.display().to_string(),
+                    why: crate::control::root_cause(&error),
+                });
         }
         Given::Stdin => ("stdin".to_owned(), read_stdin()?, Some(PathBuf::new())),
         Given::Fetch(url) => (url.to_string(), fetch(&url).await?, None),
@@ -221,8 +263,10 @@ async fn fetch(url: &Url) -> Result<String, Error> {
         url: url.to_string(),
         why,
     };
+    let trust = crate::roots::client().map_err(|error| wrong(error.to_string()))?;
     let client = reqwest::Client::builder()
         .timeout(FETCH)
+        .tls_backend_preconfigured(trust)
         .build()
         .map_err(|error| wrong(crate::control::root_cause(&error)))?;
     let answer = client
@@ -273,6 +317,7 @@ mod tests {
         let file = |name: &str| Given::File(PathBuf::from(name));
         let table = [
             ("a.yaml", Some(file("a.yaml"))),
+            ("a.bundle", Some(Given::Packed(PathBuf::from("a.bundle")))),
             ("-", Some(Given::Stdin)),
             ("http://h/", Some(Given::Target("http://h/".into()))),
             (

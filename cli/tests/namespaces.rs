@@ -11,103 +11,14 @@ mod common;
 #[path = "whole/counts.rs"]
 mod counts;
 
+#[path = "namespaces/chaos.rs"]
+mod chaos;
+#[path = "namespaces/network.rs"]
+mod network;
+
 use common::{Folder, Standing, repository, said};
+use network::Network;
 use std::process::Command;
-
-/// Namespaces on one bridge, which has a namespace itself, so that the host's network is not touched.
-struct Network {
-    prefix: String,
-    names: Vec<String>,
-}
-
-impl Network {
-    fn new() -> Self {
-        let mut network = Self {
-            prefix: format!("throng{}", std::process::id()),
-            names: Vec::new(),
-        };
-        network.namespace("switch");
-        network.ip(&[
-            "-n",
-            &network.full("switch"),
-            "link",
-            "add",
-            "bridge",
-            "type",
-            "bridge",
-        ]);
-        network.ip(&["-n", &network.full("switch"), "link", "set", "bridge", "up"]);
-        network
-    }
-
-    fn full(&self, name: &str) -> String {
-        format!("{}-{name}", self.prefix)
-    }
-
-    #[track_caller]
-    fn ip(&self, arguments: &[&str]) {
-        let said = said(
-            &Command::new("ip")
-                .args(arguments)
-                .output()
-                .expect("iproute2 is installed"),
-        );
-        assert_eq!(said.code, 0, "ip {}: {}", arguments.join(" "), said.err);
-    }
-
-    fn namespace(&mut self, name: &str) {
-        self.ip(&["netns", "add", &self.full(name)]);
-        self.names.push(name.to_owned());
-        self.ip(&["-n", &self.full(name), "link", "set", "lo", "up"]);
-    }
-
-    /// A host with an address of its own, and nothing but the bridge between it and the others.
-    fn host(&mut self, name: &str, address: &str) {
-        self.namespace(name);
-        let (inside, switch) = (self.full(name), self.full("switch"));
-        self.ip(&[
-            "-n", &switch, "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns",
-            &inside,
-        ]);
-        self.ip(&["-n", &switch, "link", "set", name, "master", "bridge", "up"]);
-        self.ip(&[
-            "-n",
-            &inside,
-            "address",
-            "add",
-            &format!("{address}/24"),
-            "dev",
-            "eth0",
-        ]);
-        self.ip(&["-n", &inside, "link", "set", "eth0", "up"]);
-    }
-
-    /// A command on that host.
-    fn on(&self, name: &str, command: &[&str]) -> Command {
-        let mut outer = Command::new("ip");
-        outer
-            .args(["netns", "exec", &self.full(name)])
-            .args(command);
-        outer
-    }
-
-    fn throng(&self, name: &str, arguments: &[&str]) -> Command {
-        let mut command = self.on(name, &[env!("CARGO_BIN_EXE_throng")]);
-        command.args(arguments).env("TERM", "dumb");
-        command
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        for name in &self.names {
-            // Takes its links with it.
-            let _ = Command::new("ip")
-                .args(["netns", "delete", &self.full(name)])
-                .status();
-        }
-    }
-}
 
 #[test]
 #[ignore = "needs root and iproute2; CI runs it"]
@@ -137,20 +48,48 @@ fn a_controller_and_three_agents_on_separate_hosts() {
         ],
     ));
     shop.address();
-    let control = Standing::start(network.throng(
+    let folder = Folder::new("namespaces");
+    let secrets = |mut command: Command| {
+        command
+            .env("XDG_STATE_HOME", folder.file("state"))
+            .env("XDG_CONFIG_HOME", folder.file("config"));
+        command
+    };
+    let token = |flags: &[&str]| {
+        let mut command = secrets(network.throng("control", &["token", "create"]));
+        let made = said(&command.args(flags).output().unwrap());
+        assert_eq!(made.code, 0, "{}", made.err);
+        made.out.trim().to_owned()
+    };
+    let agents_token = token(&["--uses", "3"]);
+    let operators_token = token(&["--role", "operator"]);
+    let control = Standing::start(secrets(network.throng(
         "control",
         &[
             "controller",
             "--listen",
             "10.213.7.1:7437",
+            "--no-token",
+            "--no-runs",
             "--log-format",
             "json",
         ],
-    ));
+    )));
     control.address();
-    let controller = "http://10.213.7.1:7437";
+    let controller = "https://10.213.7.1:7437";
+    // Whoever reaches the address gets no further.
+    for (url, flags, code, wanted) in [
+        (controller, &[][..], 123, "join token"),
+        ("http://10.213.7.1:7437", &["--insecure"], 123, "speaks TLS"),
+        ("http://10.213.7.1:7437", &[], 104, "--insecure"),
+    ] {
+        let mut stranger = secrets(network.throng("shop", &["agents", "--controller", url]));
+        let told = said(&stranger.args(flags).output().unwrap());
+        assert_eq!(told.code, code, "{}", told.err);
+        assert!(told.err.contains(wanted), "{}", told.err);
+    }
     let fleet = agents.map(|(name, _)| {
-        Standing::start(network.throng(
+        let mut agent = secrets(network.throng(
             name,
             &[
                 "agent",
@@ -160,15 +99,18 @@ fn a_controller_and_three_agents_on_separate_hosts() {
                 name,
                 "--workers",
                 "1",
+                "--allow-target",
+                "10.213.7.2:8080",
             ],
-        ))
+        ));
+        agent.env("THRONG_JOIN", &agents_token);
+        Standing::start(agent)
     });
 
-    let folder = Folder::new("namespaces");
     let scenario = repository("cli/tests/scenarios/rush.yaml");
     let summary = folder.file("s.json");
-    let mut run = network.throng(
-        "control",
+    let mut run = secrets(network.throng(
+        "shop",
         &[
             "run",
             &scenario,
@@ -177,7 +119,8 @@ fn a_controller_and_three_agents_on_separate_hosts() {
             "--controller",
             controller,
         ],
-    );
+    ));
+    run.env("THRONG_JOIN", &operators_token);
     run.args([
         "--expect-agents",
         "3",
@@ -189,11 +132,7 @@ fn a_controller_and_three_agents_on_separate_hosts() {
     let ran = said(&run.output().unwrap());
     ran.ran();
 
-    // Only the shop's own host is asked: bash speaks TCP, and is there wherever CI is.
-    let ask = "exec 3<>/dev/tcp/10.213.7.2/8080; printf 'GET /ledger HTTP/1.1\\r\\nHost: shop\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3";
-    let answer = said(&network.on("shop", &["bash", "-c", ask]).output().unwrap());
-    let truth: serde_json::Value =
-        serde_json::from_str(answer.out.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let truth = network.ask("shop", "10.213.7.2:8080", "/ledger");
     let summary = folder.json("s.json");
     assert_eq!(counts::reported(&summary), counts::ledger(&truth));
     assert_eq!(
@@ -217,5 +156,54 @@ fn a_controller_and_three_agents_on_separate_hosts() {
     for agent in fleet {
         let ended = agent.end();
         assert_eq!(ended.code, 0, "{}", ended.err);
+    }
+}
+
+#[test]
+#[ignore = "needs root and util-linux; CI runs it"]
+fn agents_whose_clocks_are_weeks_apart_begin_together() {
+    let demo = common::Demo::fast();
+    let controller = common::Controller::start();
+    let folder = Folder::new("clocks");
+    // Seconds ahead of this host's: time namespaces, as on machines that were started long before.
+    let _agents = [("young", "0"), ("old", "86400"), ("older", "2592000")].map(|(name, ahead)| {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--time", "--boottime", ahead, "--monotonic", ahead])
+            .args(["--fork", "--kill-child", "--"])
+            .arg(env!("CARGO_BIN_EXE_throng"))
+            .args(["agent", "--controller", &controller.url, "--name", name])
+            .args(["--workers", "1", "--spool", "none"]);
+        Standing::start(command)
+    });
+    let summary = folder.file("s.json");
+    let ran = common::run(&[
+        "run",
+        &repository("cli/tests/scenarios/rush.yaml"),
+        "--base-url",
+        &demo.url(),
+        "--controller",
+        &controller.url,
+        "--expect-agents",
+        "3",
+        "--compat",
+        "k6",
+        "--summary",
+        &summary,
+    ]);
+    ran.ran();
+    let summary = folder.json("s.json");
+    assert_eq!(counts::reported(&summary), counts::ledger(&demo.ledger()));
+    let skew = summary["run"]["start_skew_ms"].as_f64().unwrap();
+    assert!(skew < 250.0, "they began {skew} ms apart");
+    let mut offsets: Vec<f64> = summary["agents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|agent| agent["offset_ms"].as_f64().unwrap() / 1e3)
+        .collect();
+    offsets.sort_by(f64::total_cmp);
+    for (offset, ahead) in offsets.iter().zip([-2_592_000.0, -86_400.0, 0.0]) {
+        assert!((offset - ahead).abs() < 1.0, "{offsets:?}");
     }
 }

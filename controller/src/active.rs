@@ -1,21 +1,27 @@
 //! One run being acted out: what its machine decides is sent, what agents say is noted, what is due by time is done.
 
 mod changing;
+mod handing;
 mod hearing;
+mod outputs;
 mod phases;
+mod resuming;
 mod sending;
 
 use crate::change::Changes;
 use crate::clock;
 use crate::fleet::Fleet;
 use crate::gather::{Gather, Received};
+use crate::handover::{self, Handover};
 use crate::lease::Pool;
 use crate::logs::Logs;
 use crate::member::Member;
 use crate::outline::Outline;
 use crate::phases::Phases;
 use crate::progress::Pace;
+use crate::report::Away;
 use crate::run::{Action, AgentId, Ending, Event, Limits, Moment, Needs, Phase, PhaseProblem, Run};
+use crate::timeline::Timeline;
 use crate::weights::Weights;
 use metrics::Outcome;
 use plan::{PhaseKind, Plan};
@@ -23,7 +29,7 @@ use proto::v1::{
     self, Level, LogLine, PhaseTrouble, RunEvent, RunOver, RunState, StateChanged, StopMode,
     run_event,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::broadcast;
 
@@ -76,6 +82,8 @@ pub enum Said {
     Done(v1::Done),
     /// What setup or teardown came to, piece by piece.
     Phase(Box<v1::PhasePiece>),
+    /// It is to go away and wants to hand its share over first.
+    Drain(v1::Drain),
 }
 
 /// One run. Fields are open to [`crate::closing`], which makes its report.
@@ -91,9 +99,14 @@ pub struct Active {
     pub run: Run,
     /// Its agents as enlisted, by seat of the newest assignment.
     pub members: BTreeMap<AgentId, Member>,
-    /// What part of the load each takes, by seat.
+    /// What part of the load each took at T0, by seat.
     pub weights: Vec<u32>,
+    /// The assignment under which the load began.
     epoch: u32,
+    /// Who has which share, from the order to begin on.
+    pub handover: Option<Handover>,
+    /// Idle agents that could not take part, and why is known.
+    unfit: BTreeSet<AgentId>,
     /// Lives that came back under a new number after they were lost.
     returned: BTreeMap<AgentId, AgentId>,
     /// Controller time at which load begins.
@@ -114,10 +127,18 @@ pub struct Active {
     pub changes: Changes,
     /// What went wrong on the way.
     pub notes: Vec<String>,
+    /// When the controller was away.
+    pub away: Vec<Away>,
+    /// Why its journal ended before it, if so.
+    pub unjournaled: Option<String>,
+    /// How it ended and when, while its outputs write the rest.
+    ending: Option<(Ending, u64)>,
     /// Once it has ended.
     pub over: Option<RunOver>,
     version: String,
     pace: Pace,
+    /// What was to be made and what was made.
+    pub timeline: Timeline,
     state: StateChanged,
     events: broadcast::Sender<RunEvent>,
     next_progress: u64,
@@ -150,6 +171,8 @@ impl Active {
             members: BTreeMap::new(),
             weights: Vec::new(),
             epoch: 0,
+            handover: None,
+            unfit: BTreeSet::new(),
             returned: BTreeMap::new(),
             t0: None,
             stopped: None,
@@ -160,9 +183,13 @@ impl Active {
             pools: outline.pools(),
             changes: Changes::default(),
             notes: Vec::new(),
+            away: Vec::new(),
+            unjournaled: None,
+            ending: None,
             over: None,
             version,
             pace: Pace::default(),
+            timeline: Timeline::default(),
             state: StateChanged {
                 state: RunState::StateChecked.into(),
                 text: String::new(),
@@ -202,6 +229,12 @@ impl Active {
             event(run_event::Event::State(self.state.clone())),
             self.events.subscribe(),
         )
+    }
+
+    /// Where watchers are told; for what is told once it is kept.
+    #[must_use]
+    pub fn watchers(&self) -> broadcast::Sender<RunEvent> {
+        self.events.clone()
     }
 
     /// Tells watchers.
@@ -249,6 +282,9 @@ impl Active {
 
     /// Puts an event to the machine and does what it decides. True once the run is over.
     pub fn event(&mut self, fleet: &mut Fleet, now: u64, event: Event) -> bool {
+        if self.ending.is_some() {
+            return false;
+        }
         let at = Moment {
             now,
             rtt: self.rtt(fleet),
@@ -277,8 +313,10 @@ impl Active {
                     self.t0 = Some(t0);
                     self.next_progress = t0;
                     self.next_thresholds = t0.saturating_add(THRESHOLDS_NS);
+                    self.outputs_begin(now, t0);
                     self.hand_out(fleet);
                     self.send_all(fleet, &self.go(t0));
+                    self.handover = Some(self.first_shares());
                 }
                 Action::Stop(mode, reason) => {
                     let at = u64::try_from(self.run_time(now)).unwrap_or(0);
@@ -306,11 +344,13 @@ impl Active {
             };
             return self.event(fleet, now, Event::PhaseOver(id, kind, Err(problem)));
         }
-        let over = ended.is_some();
-        if let Some(ending) = ended {
-            self.end(fleet, now, &ending);
+        if !matches!(self.run.phase, Phase::Load { .. }) {
+            self.hand(fleet, now, handover::Event::Close);
         }
-        over
+        match ended {
+            Some(ending) => self.wind_up(fleet, now, ending),
+            None => false,
+        }
     }
 
     /// The longest round trip of its agents.
@@ -325,7 +365,6 @@ impl Active {
         }
         let over = crate::closing::close(self, ending, now);
         self.announce(RunState::StateOver, String::new());
-        self.tell(run_event::Event::Over(over.clone()));
         self.over = Some(over);
         let everybody: Vec<AgentId> = self
             .members
@@ -340,21 +379,26 @@ impl Active {
 
     /// The idle agents that may take part: weights by name also say whom they are for.
     #[must_use]
-    pub fn candidates(&self, fleet: &Fleet) -> Event {
-        let mut idle = fleet.idle();
+    pub fn candidates(&self, fleet: &Fleet, now: u64) -> Event {
+        let mut idle = fleet.idle(now);
         idle.retain(|(_, name)| self.order.weights.wants(name));
         Event::Idle(idle)
     }
 
     /// Does what is due. True once the run is over.
     pub fn tick(&mut self, fleet: &mut Fleet, now: u64) -> bool {
+        self.outputs_tick(now);
+        if self.ending.is_some() {
+            return self.wound_up(fleet);
+        }
         let event = match self.run.phase {
-            Phase::Enlisting { .. } => self.candidates(fleet),
+            Phase::Enlisting { .. } => self.candidates(fleet, now),
             _ => Event::Tick,
         };
         if self.event(fleet, now, event) || self.tick_changes(fleet, now) {
             return true;
         }
+        self.tick_shares(fleet, now);
         let Some(t0) = self.t0 else { return false };
         if now >= self.next_progress {
             self.next_progress = now.saturating_add(PROGRESS_NS);
@@ -363,6 +407,9 @@ impl Active {
             }
             let progress = self.pace.progress(self, now);
             self.pace.seen(now, progress.requests);
+            if matches!(self.run.phase, Phase::Load { .. }) {
+                self.timeline.look(crate::progress::look(self, now));
+            }
             self.tell(run_event::Event::Progress(progress));
         }
         if now >= self.next_thresholds && matches!(self.run.phase, Phase::Load { .. }) {

@@ -50,7 +50,7 @@ pub struct Answer {
 }
 
 /// What was changed in a run so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Changes {
     /// As agents are told.
     pub control: Control,

@@ -3,12 +3,15 @@
 use crate::active::Active;
 use crate::conservation::{Conservation, Fate};
 use crate::exit::ExitCode;
+use crate::handover::Handover;
+use crate::member::Member;
+use crate::membership;
 use crate::report::{AgentFacts, Ended, Exit, Report, RunFacts};
 use crate::run::{Ending, Why};
 use crate::verdict::{Evidence, Grade, Verdict, Witness};
 use metrics::summary::Unjudged;
 use metrics::{Judged, Metric, Summary, SummaryOptions, TrendStat};
-use plan::{Plan, Step, Stripe};
+use plan::{Plan, Step};
 use proto::v1::{RunOver, StopMode};
 use std::time::Duration;
 
@@ -32,23 +35,7 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
     let now = active.load_over.unwrap_or(now);
     let began = active.t0.is_some_and(|t0| now >= t0);
     let t0 = active.t0.unwrap_or(now);
-    let fates: Vec<(u32, Fate)> = active
-        .members
-        .values()
-        .map(|member| {
-            let part = active
-                .run
-                .members
-                .get(&member.id)
-                .map(|member| &member.part);
-            let fate = if began {
-                member.fate(part)
-            } else {
-                Fate::Unused
-            };
-            (member.seat, fate)
-        })
-        .collect();
+    let fates = fates(active, began);
     let fate = |seat: u32| {
         fates
             .iter()
@@ -58,27 +45,6 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
 
     let mut members: Vec<_> = active.members.values().collect();
     members.sort_by_key(|member| member.seat);
-    if began && fates.iter().any(|(_, fate)| *fate == Fate::Done) {
-        // Shared iterations that nobody began before the time was over: k6's dropped_iterations.
-        for (scenario, pool) in &active.pools {
-            let Some(name) = active.outline.name(*scenario) else {
-                continue;
-            };
-            let begun = members
-                .iter()
-                .filter(|member| fate(member.seat) == Fate::Done);
-            let unused: u64 = begun
-                .map(|member| {
-                    pool.granted_to(member.seat)
-                        .saturating_sub(member.of(name, |totals| totals.begun + totals.dropped))
-                })
-                .sum();
-            let never = pool.total() - pool.granted() + unused;
-            if never > 0 {
-                active.gather.add_dropped(name, never);
-            }
-        }
-    }
     let load_ns = members
         .iter()
         .filter_map(|member| u64::try_from(active.gather.from_seat(member.seat).until).ok())
@@ -101,13 +67,20 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
         .iter()
         .map(|member| member.account(fate(member.seat), &active.gather, t0, now))
         .collect();
-    let promises = match Stripe::try_new(active.weights.clone()) {
-        Ok(stripe) if began => {
+    let shares = active.handover.as_ref().and_then(Handover::shares);
+    let promises = match shares {
+        Some(shares) if began => {
             // Late agents are cut after all of their load was due.
-            let cut = matches!(ending.why, Why::Stopped(_) | Why::Aborted)
+            let cut = matches!(ending.why, Why::Stopped(_) | Why::Aborted | Why::AgentLost)
                 .then(|| active.stopped.as_ref().map(|(_, _, at)| *at))
                 .flatten();
-            active.outline.promises(&stripe, &active.pools, cut)
+            let sure = members
+                .iter()
+                .filter(|member| fate(member.seat) == Fate::Lost)
+                .filter_map(|member| Some((member.seat as usize, member.sure?.saturating_sub(t0))));
+            active
+                .outline
+                .promises(&shares, &active.pools, cut, &sure.collect())
         }
         _ => Vec::new(),
     };
@@ -118,7 +91,7 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
     let conservation = Conservation::new(&promises, &accounts, http_reqs, active.gather.rejected());
     let witnesses: Vec<Witness> = members
         .iter()
-        .map(|member| member.witness(&active.gather))
+        .map(|member| member.witness(&active.gather, t0, fate(member.seat)))
         .collect();
     let verdict = Verdict::new(&Evidence {
         witnesses: if began { witnesses } else { Vec::new() },
@@ -128,12 +101,12 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
             .and_then(|quantiles| quantiles.first().copied()),
         conservation: began.then(|| conservation.clone()),
         overflow: active.gather.count(Metric::OverflowSamples) + active.gather.store().overflow(),
+        local_errors: active.gather.local_errors(),
+        clamped: active.gather.store().clamped(),
+        unjournaled: active.unjournaled.is_some(),
     });
-    let all: u64 = active.weights.iter().copied().map(u64::from).sum();
-    let share = |seat: u32| {
-        let weight = active.weights.get(seat as usize).copied().unwrap_or(0);
-        f64::from(weight) / all.max(1) as f64
-    };
+    let share = |seat: u32| membership::share_of(active, seat);
+    let fleet = membership::told(active, &promises, &accounts, t0);
     let agents: Vec<AgentFacts> = members
         .iter()
         .map(|member| member.facts(fate(member.seat), share(member.seat), active.t0))
@@ -142,7 +115,13 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
         && agents
             .iter()
             .all(|agent| matches!(agent.fate, Fate::Lost | Fate::Left));
-    let (start_skew_ms, start_uncertainty_ms) = skew(&agents);
+    // Who came later did not begin with the others.
+    let began_together = members
+        .iter()
+        .zip(&agents)
+        .filter(|(member, _)| member.came == 0);
+    let began_together: Vec<&AgentFacts> = began_together.map(|(_, facts)| facts).collect();
+    let (start_skew_ms, start_uncertainty_ms) = skew(&began_together);
     Report {
         metrics: summary.metrics,
         root_group: summary.root_group,
@@ -168,8 +147,11 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
             start_uncertainty_ms,
             annotations: active.changes.annotations.clone(),
             notes: active.notes.clone(),
+            away: active.away.clone(),
         },
         agents,
+        fleet: if began { fleet } else { Vec::new() },
+        timeline: active.timeline.points().to_vec(),
         conservation,
         exit: Exit::new(&applying(
             ending,
@@ -181,6 +163,55 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
         phases: active.phases.facts.clone(),
         verdict,
         errors: active.logs.errors(),
+        outputs: active.outputs_facts(),
+    }
+}
+
+fn fates(active: &Active, began: bool) -> Vec<(u32, Fate)> {
+    let fate = |member: &Member| {
+        let part = active.run.members.get(&member.id);
+        if began {
+            member.fate(
+                part.map(|member| &member.part),
+                active.standing(member.seat),
+            )
+        } else {
+            Fate::Unused
+        }
+    };
+    let members = active.members.values();
+    members.map(|member| (member.seat, fate(member))).collect()
+}
+
+/// Merges shared iterations that nobody began before the time was over: k6's `dropped_iterations`. Once, before the outputs end.
+pub fn count_never_begun(active: &mut Active, now: u64) {
+    let now = active.load_over.unwrap_or(now);
+    let began = active.t0.is_some_and(|t0| now >= t0);
+    let fates = fates(active, began);
+    if !began || fates.iter().all(|(_, fate)| *fate != Fate::Done) {
+        return;
+    }
+    for (scenario, pool) in &active.pools {
+        let Some(name) = active.outline.name(*scenario) else {
+            continue;
+        };
+        let done = |seat: u32| {
+            let whole = |fate: &Fate| matches!(fate, Fate::Done | Fate::Drained);
+            fates
+                .iter()
+                .any(|(other, fate)| *other == seat && whole(fate))
+        };
+        let begun = active.members.values().filter(|member| done(member.seat));
+        let unused: u64 = begun
+            .map(|member| {
+                pool.granted_to(member.seat)
+                    .saturating_sub(member.of(name, |totals| totals.begun + totals.dropped))
+            })
+            .sum();
+        let never = pool.total() - pool.granted() + unused;
+        if never > 0 {
+            active.gather.add_dropped(name, never);
+        }
     }
 }
 
@@ -223,12 +254,13 @@ fn ended(why: Why) -> Ended {
         Why::Target => Ended::TargetUnreachable,
         Why::NeverComplete => Ended::FleetIncomplete,
         Why::FleetLost => Ended::FleetLost,
+        Why::AgentLost => Ended::AgentLost,
         Why::SetupTimeout | Why::SetupFailed | Why::SetupLost => Ended::SetupFailed,
     }
 }
 
 /// Between the first begin and the last, and how far off that may be: both ends' uncertainties.
-fn skew(agents: &[AgentFacts]) -> (Option<f64>, Option<f64>) {
+fn skew(agents: &[&AgentFacts]) -> (Option<f64>, Option<f64>) {
     let starts: Vec<(f64, f64)> = agents
         .iter()
         .filter_map(|agent| Some((agent.start_ms?, agent.start_uncertainty_ms?)))

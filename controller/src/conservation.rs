@@ -1,7 +1,7 @@
 //! Conservation: what was planned is accounted for, from counts that know nothing of the histograms.
 //!
-//! open and counted: planned = begun + dropped + expired + lost + unaccounted; closed: planned = held + short + lost, in
-//! VU-seconds; begun = completed + interrupted + in flight; requests counted by agents = requests merged. Pure.
+//! open and counted: planned = begun + dropped + expired + lost + unaccounted; closed: planned = held + short + lost + unaccounted, in
+//! VU-seconds; each seat's share is what was its own while it was its own; begun = completed + interrupted + in flight; requests counted by agents = requests merged. Pure.
 
 use proto::v1::ScenarioTotals;
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,12 @@ pub struct Promise {
     pub scenario: String,
     /// What is counted.
     pub unit: Unit,
-    /// By seat. Where indexes are leased: what the seat was granted.
+    /// By seat, while it was the seat's own. Where indexes are leased: what the seat was granted.
     pub shares: Vec<u128>,
+    /// By seat: of its share, what was due before it surely made no load any more. All of it, unless it was lost.
+    pub sure: Vec<u128>,
+    /// True if shares changed hands: what finished on one agent then came late to another.
+    pub moved: bool,
     /// Of nobody: indexes that were never leased.
     pub ungranted: u128,
     /// What the agents that reported an end were to make of their shares.
@@ -53,8 +57,10 @@ pub enum Fate {
     Done,
     /// It was lost.
     Lost,
-    /// It left on purpose, in order, before its part was over.
+    /// It ended before its part was over, without handing it over; or came back after it was lost, and told all it had done.
     Left,
+    /// It handed its share over, and then left in order.
+    Drained,
     /// It was still there, and never reported an end.
     Late,
     /// It never made load.
@@ -65,7 +71,7 @@ impl Fate {
     /// True if it said that it had sent everything.
     #[must_use]
     pub fn delivered(self) -> bool {
-        matches!(self, Fate::Done | Fate::Left)
+        matches!(self, Fate::Done | Fate::Left | Fate::Drained)
     }
 }
 
@@ -109,6 +115,20 @@ pub struct Line {
     pub short: f64,
     /// Nobody knows. Negative if more was made than planned.
     pub unaccounted: f64,
+    /// Of that: due on agents that were lost, after their last totals and before their leases ended. Sent or not, nobody knows.
+    #[serde(default)]
+    pub silent: f64,
+}
+
+/// What one seat left undone of its share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Iterations that were due and surely not begun.
+    pub iterations: u64,
+    /// Iterations that may have been begun: due before its lease ended.
+    pub silent: u64,
+    /// VU time, in seconds.
+    pub vu_seconds: f64,
 }
 
 /// The sums over all scenarios and agents.
@@ -190,10 +210,10 @@ impl Conservation {
         self.worst(|line| line.lost + line.expired + line.unaccounted.abs())
     }
 
-    /// What was found too late or is unknown: a generator that stood still. As [`Self::gap`].
+    /// What was found too late or is unknown though nobody was lost: a generator that stood still. As [`Self::gap`].
     #[must_use]
     pub fn stalled(&self) -> Option<f64> {
-        self.worst(|line| line.expired + line.unaccounted.abs())
+        self.worst(|line| line.expired + (line.unaccounted - line.silent).abs())
     }
 
     /// VU time missing although its agent was there. As [`Self::gap`].
@@ -214,17 +234,9 @@ impl Conservation {
 fn line(promise: &Promise, accounts: &[Account]) -> Line {
     let mut sum = Sums::default();
     for (seat, account) in accounts.iter().enumerate() {
-        let share = promise.shares.get(seat).copied().unwrap_or(0) as i128;
-        let totals = account
-            .totals
-            .iter()
-            .find(|totals| totals.scenario == promise.scenario);
-        let totals = totals.cloned().unwrap_or_default();
-        match promise.unit {
-            Unit::Iterations => sum.iterations(promise, account.fate, share, &totals),
-            Unit::VuSeconds => sum.vu_time(account.fate, share, &totals),
-        }
+        sum.seat(promise, seat, account);
     }
+    sum.pool(promise.moved);
     let unit = match promise.unit {
         Unit::Iterations => 1.0,
         Unit::VuSeconds => 1e9,
@@ -247,6 +259,7 @@ fn line(promise: &Promise, accounts: &[Account]) -> Line {
         lost: sum.lost as f64 / unit,
         short: sum.short as f64 / unit,
         unaccounted: sum.unaccounted as f64 / unit,
+        silent: sum.silent as f64 / unit,
     }
 }
 
@@ -259,10 +272,42 @@ struct Sums {
     lost: i128,
     short: i128,
     unaccounted: i128,
+    silent: i128,
+    /// VU time that those who delivered held beyond their shares.
+    beyond: i128,
 }
 
 impl Sums {
-    fn iterations(&mut self, promise: &Promise, fate: Fate, share: i128, totals: &ScenarioTotals) {
+    fn seat(&mut self, promise: &Promise, seat: usize, account: &Account) {
+        let of = |shares: &[u128]| shares.get(seat).copied().unwrap_or(0) as i128;
+        let (share, sure) = (of(&promise.shares), of(&promise.sure));
+        let totals = account
+            .totals
+            .iter()
+            .find(|totals| totals.scenario == promise.scenario);
+        let totals = totals.cloned().unwrap_or_default();
+        match promise.unit {
+            Unit::Iterations => self.iterations(promise, account.fate, (share, sure), &totals),
+            Unit::VuSeconds => self.vu_time(account.fate, (share, sure), &totals),
+        }
+    }
+
+    /// Where shares changed hands, VU time that one held longer and another therefore shorter is not missing.
+    fn pool(&mut self, moved: bool) {
+        if moved {
+            let evened = self.beyond.min(self.short);
+            self.short -= evened;
+            self.planned -= evened;
+        }
+    }
+
+    fn iterations(
+        &mut self,
+        promise: &Promise,
+        fate: Fate,
+        (share, sure): (i128, i128),
+        totals: &ScenarioTotals,
+    ) {
         let due = i128::from(totals.due);
         let (begun, dropped, expired) = (
             i128::from(totals.begun),
@@ -271,9 +316,9 @@ impl Sums {
         );
         let accounted = begun + dropped + expired;
         let planned = match (fate, promise.basis) {
-            (Fate::Done, Basis::DueUntilStopped) => due,
-            (Fate::Done, Basis::DoneUntilStopped) => accounted,
-            (Fate::Done | Fate::Late | Fate::Unused, _) => share,
+            (Fate::Done | Fate::Drained, Basis::DueUntilStopped) => due,
+            (Fate::Done | Fate::Drained, Basis::DoneUntilStopped) => accounted,
+            (Fate::Done | Fate::Drained | Fate::Late | Fate::Unused, _) => share,
             // It may have gone on for a moment longer than the controller reckons.
             (Fate::Lost | Fate::Left, _) => share.max(accounted),
         };
@@ -283,12 +328,18 @@ impl Sums {
         self.expired += expired;
         match (fate, promise.basis) {
             (Fate::Lost | Fate::Left, _) => {
-                // What was due by its last totals and is in none of them is unaccounted; what came due later is lost.
+                // What was due by its last totals and is in none of them is unaccounted. What came due later, while it may have lived, is
+                // unaccounted, too, and told apart; what came due after that is lost. One that told its end knows all.
                 let known = due.clamp(accounted, planned);
-                self.unaccounted += known - accounted;
-                self.lost += planned - known;
+                let alive = match fate {
+                    Fate::Lost => sure.clamp(known, planned),
+                    _ => known,
+                };
+                self.unaccounted += alive - accounted;
+                self.silent += alive - known;
+                self.lost += planned - alive;
             }
-            (Fate::Done, Basis::Leased) => {
+            (Fate::Done | Fate::Drained, Basis::Leased) => {
                 self.dropped += (planned - accounted).max(0);
                 self.unaccounted += (planned - accounted).min(0);
             }
@@ -296,18 +347,46 @@ impl Sums {
         }
     }
 
-    fn vu_time(&mut self, fate: Fate, share: i128, totals: &ScenarioTotals) {
+    fn vu_time(&mut self, fate: Fate, (share, sure): (i128, i128), totals: &ScenarioTotals) {
         let held = i128::from(totals.vu_ns);
         let missing = (share - held).max(0);
         // What a stop's message took to arrive was held beyond the plan; it is not missing elsewhere.
         self.planned += share.max(held);
         self.made += held;
         match fate {
-            Fate::Done => self.short += missing,
-            Fate::Lost | Fate::Left => self.lost += missing,
+            Fate::Done | Fate::Drained => {
+                self.short += missing;
+                self.beyond += (held - share).max(0);
+            }
+            Fate::Lost => {
+                let lost = missing.min(share - sure);
+                self.lost += lost;
+                self.unaccounted += missing - lost;
+                self.silent += missing - lost;
+            }
+            Fate::Left => self.lost += missing,
             Fate::Late | Fate::Unused => self.unaccounted += missing,
         }
     }
+}
+
+/// What a seat left undone, over all scenarios.
+#[must_use]
+pub fn gap_of(promises: &[Promise], seat: usize, account: &Account) -> Gap {
+    let mut gap = Gap::default();
+    for promise in promises {
+        let mut sum = Sums::default();
+        sum.seat(promise, seat, account);
+        let count = |number: i128| u64::try_from(number).unwrap_or(0);
+        match promise.unit {
+            Unit::Iterations => {
+                gap.iterations += count(sum.lost);
+                gap.silent += count(sum.unaccounted);
+            }
+            Unit::VuSeconds => gap.vu_seconds += (sum.lost + sum.unaccounted) as f64 / 1e9,
+        }
+    }
+    gap
 }
 
 fn iterations(accounts: &[Account]) -> Iterations {

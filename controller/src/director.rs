@@ -2,33 +2,43 @@
 //!
 //! A loop over [`Input`]; nothing in it waits. Streams are read, and heartbeats answered, by tasks of their own.
 
+mod recording;
+mod resume;
+mod reviving;
 mod runs;
 
+use recording::Later;
 pub(crate) use runs::state_word;
 
 use crate::active::{Active, Order, Said};
 use crate::clock;
 use crate::fleet::{Departed, Fleet, Joined};
+use crate::journal::{Journal, News};
 use crate::link::Link;
 use crate::names;
 use crate::run::{AgentId, Event, Phase};
 use crate::{Config, Refusal};
+use proto::v1::record::What;
 use proto::v1::to_agent::Message;
 use proto::v1::{self, RunEvent, RunInfo, RunOver, StopMode};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Inputs that may wait; whoever sends more waits himself.
 pub const INBOX: usize = 4096;
 /// How often deadlines and leases are looked at.
-const TICK: Duration = Duration::from_millis(100);
+pub const TICK: Duration = Duration::from_millis(100);
 /// What a watcher gets: what is so, and what follows (nothing after a run's end).
 pub type Watched = (Vec<RunEvent>, Option<broadcast::Receiver<RunEvent>>);
 
 /// What can happen.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most inputs are the large one: what agents say; a box each would be an allocation each"
+)]
 pub enum Input {
     /// An agent said hello on a connection. Answered with its number, if it was taken.
     Hello(
@@ -84,6 +94,13 @@ pub struct Director {
     queue: VecDeque<Active>,
     past: VecDeque<Past>,
     closing: bool,
+    journal: Option<Journal>,
+    /// What is to be said once the journal has what led to it.
+    later: Vec<Later>,
+    /// The ticket up to which links were let go.
+    released: u64,
+    /// The run's time is an estimate until an agent tells it.
+    recovering: bool,
 }
 
 impl Director {
@@ -97,16 +114,28 @@ impl Director {
             queue: VecDeque::new(),
             past: VecDeque::new(),
             closing: false,
+            journal: None,
+            later: Vec::new(),
+            released: 0,
+            recovering: false,
         }
+    }
+
+    /// The run in progress.
+    #[must_use]
+    pub fn active(&self) -> Option<&Active> {
+        self.active.as_ref()
     }
 
     /// Acts until told to end and every run has ended.
     pub async fn run(mut self, mut inbox: mpsc::Receiver<Input>) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut news = self.journal.as_ref().map(Journal::news);
         loop {
             tokio::select! {
                 _ = ticks.tick() => self.tick(clock::now()),
+                () = written(&mut news) => self.settle(clock::now()),
                 input = inbox.recv() => match input {
                     Some(input) => self.take(clock::now(), input),
                     None => self.shutdown(clock::now()),
@@ -121,9 +150,19 @@ impl Director {
             agent.link.send(Message::Goodbye(v1::Goodbye { reason }));
             agent.link.close();
         }
+        if let Some(journal) = &mut self.journal {
+            journal.written().await;
+        }
+        self.settle(clock::now());
     }
 
-    fn take(&mut self, now: u64, input: Input) {
+    /// Takes one input at this controller time. Never waits, and reads no clock.
+    pub fn take(&mut self, now: u64, input: Input) {
+        self.do_input(now, input);
+        self.settle(now);
+    }
+
+    fn do_input(&mut self, now: u64, input: Input) {
         match input {
             Input::Hello(hello, link, connection, reply) => {
                 // Whoever asked may have gone meanwhile; its stream's end is reported separately.
@@ -131,45 +170,32 @@ impl Director {
             }
             Input::Said(id, connection, run, said) => self.said(now, id, connection, &run, said),
             Input::Leave(id, connection, reason) => {
-                if self.fleet.on(id, connection).is_some()
-                    && let Some(departed) = self
-                        .fleet
-                        .leave(id, format!("left: {}", names::clean(&reason)))
-                {
-                    self.departed(now, departed);
+                if self.fleet.on(id, connection).is_some() {
+                    self.leave(now, id, format!("left: {}", names::clean(&reason)));
                 }
             }
             Input::Closed(id, connection) => {
-                if self.fleet.closed(id, connection)
-                    && let Some(agent) = self.fleet.get(id)
-                {
-                    if agent.run.is_none() {
-                        // Nothing depends on an idle agent; it is new when it comes again.
-                        let name = agent.name.clone();
-                        tracing::info!(agent = name, "gone");
-                        self.fleet.leave(id, String::new());
-                    } else {
-                        tracing::warn!(
-                            agent = agent.name,
-                            "its stream ended; it has its lease to come back"
-                        );
-                    }
+                if self.fleet.closed(id, connection) {
+                    self.closed(now, id);
                 }
             }
             Input::Start(order, queue, reply) => {
                 let answer = self.start(now, *order, queue);
-                let _ = reply.send(answer);
+                // Whoever asked may have gone meanwhile.
+                self.later(move || drop(reply.send(answer)));
             }
             Input::Watch(run, reply) => {
                 let _ = reply.send(self.watch(&run));
             }
             Input::Stop(request, reply) => {
                 let answer = self.stop(now, &request);
-                let _ = reply.send(answer);
+                // Whoever asked may have gone meanwhile.
+                self.later(move || drop(reply.send(answer)));
             }
             Input::Change(request, reply) => {
                 let answer = self.change(now, &request);
-                let _ = reply.send(answer);
+                // Whoever asked may have gone meanwhile.
+                self.later(move || drop(reply.send(answer)));
             }
             Input::Agents(reply) => {
                 let _ = reply.send(self.fleet.list(now));
@@ -196,6 +222,7 @@ impl Director {
             return None;
         }
         let (wish, incarnation) = (names::clean(&hello.name), hello.incarnation);
+        let said = self.keeps().then(|| hello.clone());
         let joined = self.fleet.join(hello, link.clone(), connection);
         let (Joined::New(id) | Joined::Again(id)) = joined else {
             link.send(Message::Refused(v1::Refused {
@@ -205,6 +232,11 @@ impl Director {
             link.close();
             return None;
         };
+        let joining = v1::AgentJoined {
+            agent: id,
+            hello: said,
+        };
+        self.record(now, What::Joined(joining));
         let name = self
             .fleet
             .get(id)
@@ -215,6 +247,7 @@ impl Director {
             lease_ms: milliseconds(self.config.lease),
             heartbeat_ms: milliseconds(self.config.heartbeat),
             version: self.config.version.clone(),
+            generation: self.generation(),
         }));
         match joined {
             Joined::Again(_) => {
@@ -225,6 +258,18 @@ impl Director {
             }
             _ => {
                 tracing::info!(agent = name, "joined");
+                if let Some(until) = self.fleet.quarantined(id, now) {
+                    let text = format!(
+                        "{name} is quarantined: {} of its lives were lost within {} s; it gets no work for {} s",
+                        crate::crashes::MOST,
+                        crate::crashes::WITHIN_NS / 1_000_000_000,
+                        (until - now).div_ceil(1_000_000_000)
+                    );
+                    tracing::warn!("{text}");
+                    if let Some(active) = &mut self.active {
+                        active.note(text);
+                    }
+                }
                 if name != wish {
                     tracing::warn!("another agent is called {wish}; this one is {name}");
                 }
@@ -240,12 +285,42 @@ impl Director {
         Some(id)
     }
 
-    fn said(&mut self, now: u64, id: AgentId, connection: u64, run: &str, said: Said) {
+    /// An agent leaves on purpose.
+    fn leave(&mut self, now: u64, id: AgentId, why: String) {
+        if let Some(departed) = self.fleet.leave(id, why, now) {
+            self.departed(now, departed);
+        }
+    }
+
+    /// An agent's newest stream ended.
+    fn closed(&mut self, now: u64, agent: AgentId) {
+        self.record(now, What::StreamEnded(v1::StreamEnded { agent }));
+        let Some(known) = self.fleet.get(agent) else {
+            return;
+        };
+        let name = known.name.clone();
+        if known.run.is_none() {
+            // Nothing depends on an idle agent; it is new when it comes again.
+            tracing::info!(agent = name, "gone");
+            self.fleet.leave(agent, String::new(), now);
+        } else {
+            tracing::warn!(
+                agent = name,
+                "its stream ended; it has its lease to come back"
+            );
+        }
+    }
+
+    fn said(&mut self, now: u64, id: AgentId, connection: u64, run: &str, mut said: Said) {
         let Some(agent) = self.fleet.on(id, connection) else {
             return;
         };
         let link = agent.link.clone();
+        self.record_said(now, id, run, &mut said);
         if let Said::Heartbeat(heartbeat) = &said {
+            if self.recovering {
+                self.recover_clock(now, heartbeat);
+            }
             self.fleet.heard(id, heartbeat);
             if heartbeat.run.is_empty() {
                 return;
@@ -264,7 +339,15 @@ impl Director {
         }
     }
 
+    /// An agent is not there any more.
     fn departed(&mut self, now: u64, departed: Departed) {
+        let gone = v1::AgentGone {
+            agent: departed.id,
+            why: departed.why.clone(),
+            heard_ns: departed.heard,
+            sure_ns: departed.sure,
+        };
+        self.record(now, What::Gone(gone));
         if departed.run.is_none() {
             tracing::info!(agent = departed.name, "{}", departed.why);
         }
@@ -275,7 +358,7 @@ impl Director {
         else {
             return;
         };
-        if active.gone(&mut self.fleet, now, departed.id, departed.why) {
+        if active.gone(&mut self.fleet, now, departed) {
             self.next(now);
         }
     }
@@ -284,7 +367,7 @@ impl Director {
         let Some(active) = &mut self.active else {
             return;
         };
-        let idle = active.candidates(&self.fleet);
+        let idle = active.candidates(&self.fleet, now);
         if matches!(active.run.phase, Phase::Enlisting { .. })
             && active.event(&mut self.fleet, now, idle)
         {
@@ -292,10 +375,18 @@ impl Director {
         }
     }
 
-    fn tick(&mut self, now: u64) {
+    /// Looks at deadlines and leases; due every [`TICK`].
+    pub fn tick(&mut self, now: u64) {
         for departed in self.fleet.expire(now, clock::ns(self.config.lease)) {
             self.departed(now, departed);
         }
+        self.record(now, What::Tick(v1::TimeWent {}));
+        self.time(now);
+        self.check_point(now);
+        self.settle(now);
+    }
+
+    fn time(&mut self, now: u64) {
         if let Some(active) = &mut self.active
             && active.tick(&mut self.fleet, now)
         {
@@ -307,21 +398,36 @@ impl Director {
         if std::mem::replace(&mut self.closing, true) {
             return;
         }
-        let event = || {
-            Event::Stop(
-                StopMode::StopInterrupt,
-                "the controller is ending".to_owned(),
-            )
-        };
+        let (mode, reason) = (StopMode::StopInterrupt, "the controller is ending");
+        let event = || Event::Stop(mode, reason.to_owned());
         for mut active in std::mem::take(&mut self.queue) {
             active.event(&mut self.fleet, now, event());
             self.remember(now, &mut active);
+        }
+        if let Some(active) = &mut self.active {
+            let stop = v1::StopRequest {
+                run: active.order.id.clone(),
+                mode: mode.into(),
+                reason: reason.to_owned(),
+            };
+            self.record(now, What::Stop(stop));
         }
         if let Some(active) = &mut self.active
             && active.event(&mut self.fleet, now, event())
         {
             self.next(now);
         }
+    }
+}
+
+/// Completes when the journal has news; never without one.
+async fn written(news: &mut Option<watch::Receiver<News>>) {
+    let told = match news {
+        Some(news) => news.changed().await.is_ok(),
+        None => false,
+    };
+    if !told {
+        std::future::pending::<()>().await;
     }
 }
 

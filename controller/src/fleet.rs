@@ -2,10 +2,11 @@
 //!
 //! Decides; reads no clock and no socket. Runs are known by id only.
 
+use crate::crashes::Crashes;
 use crate::link::Link;
 use crate::names;
 use crate::run::AgentId;
-use proto::v1::{AgentInfo, Health, Heartbeat, Hello};
+use proto::v1::{AgentGone, AgentInfo, FleetAgent, Health, Heartbeat, Hello};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -61,6 +62,10 @@ pub struct Departed {
     pub run: Option<String>,
     /// Why, for people.
     pub why: String,
+    /// Controller time at which it was heard for the last time.
+    pub heard: u64,
+    /// Controller time from which on it surely makes no load.
+    pub sure: u64,
 }
 
 /// All agents.
@@ -68,16 +73,19 @@ pub struct Departed {
 pub struct Fleet {
     agents: BTreeMap<AgentId, Agent>,
     next: AgentId,
+    crashes: Crashes,
 }
 
 impl Fleet {
     /// Takes a hello that came on a connection.
     pub fn join(&mut self, hello: Hello, link: Arc<Link>, connection: u64) -> Joined {
         let wish = names::clean(&hello.name);
-        let same = self
-            .agents
-            .iter_mut()
-            .find(|(_, agent)| agent.wish == wish && agent.hello.incarnation == hello.incarnation);
+        // A life is known by its number, and by its certificate where there is one: nobody takes another's seat by saying its number.
+        let same = self.agents.iter_mut().find(|(_, agent)| {
+            agent.wish == wish
+                && agent.hello.incarnation == hello.incarnation
+                && agent.hello.identity == hello.identity
+        });
         if let Some((id, agent)) = same {
             agent.link.close();
             agent.link = link;
@@ -157,7 +165,7 @@ impl Fleet {
     }
 
     /// An agent leaves on purpose.
-    pub fn leave(&mut self, id: AgentId, why: String) -> Option<Departed> {
+    pub fn leave(&mut self, id: AgentId, why: String, now: u64) -> Option<Departed> {
         let agent = self.agents.remove(&id)?;
         agent.link.close();
         Some(Departed {
@@ -165,6 +173,8 @@ impl Fleet {
             name: agent.name,
             run: agent.run,
             why,
+            heard: now,
+            sure: now,
         })
     }
 
@@ -178,29 +188,125 @@ impl Fleet {
             .collect();
         lost.into_iter()
             .filter_map(|id| {
-                let silent = now.saturating_sub(self.agents.get(&id)?.link.answered());
-                self.leave(id, format!("unheard for {:.1} s", silent as f64 / 1e9))
+                let agent = self.agents.get(&id)?;
+                let heard = agent.link.answered();
+                if agent.run.is_some() {
+                    self.crashes.note(&agent.wish, now);
+                }
+                let silent = now.saturating_sub(heard);
+                let departed =
+                    self.leave(id, format!("unheard for {:.1} s", silent as f64 / 1e9), now)?;
+                Some(Departed {
+                    heard,
+                    sure: heard.saturating_add(lease),
+                    ..departed
+                })
             })
             .collect()
     }
 
-    /// Connected agents without a run, in the order of their names.
+    /// It is known from the journal that one left, or was struck off.
+    pub fn went(&mut self, gone: AgentGone, now: u64) -> Option<Departed> {
+        let agent = self.agents.get(&gone.agent)?;
+        if agent.run.is_some() && gone.heard_ns < now {
+            self.crashes.note(&agent.wish, now);
+        }
+        let departed = self.leave(gone.agent, gone.why, now)?;
+        Some(Departed {
+            heard: gone.heard_ns,
+            sure: gone.sure_ns,
+            ..departed
+        })
+    }
+
+    /// Connected agents without a run, in the order of their names; without those whose lives end too often.
     #[must_use]
-    pub fn idle(&self) -> Vec<(AgentId, String)> {
+    pub fn idle(&self, now: u64) -> Vec<(AgentId, String)> {
         let mut idle: Vec<(AgentId, String)> = self
             .agents
             .iter()
             .filter(|(_, agent)| agent.connected && agent.run.is_none())
+            .filter(|(_, agent)| self.crashes.quarantined(&agent.wish, now).is_none())
             .map(|(id, agent)| (*id, agent.name.clone()))
             .collect();
         idle.sort_by_key(|(_, name)| names::order(name));
         idle
     }
 
+    /// Until when an agent gets no work, for its lives end too often.
+    #[must_use]
+    pub fn quarantined(&self, id: AgentId, now: u64) -> Option<u64> {
+        self.crashes.quarantined(&self.agents.get(&id)?.wish, now)
+    }
+
     /// Says whose run an agent is in.
     pub fn assign(&mut self, id: AgentId, run: Option<String>) {
         if let Some(agent) = self.agents.get_mut(&id) {
             agent.run = run;
+        }
+    }
+
+    /// Whose lives ended, for a checkpoint.
+    pub fn crashes(&mut self) -> &mut Crashes {
+        &mut self.crashes
+    }
+
+    /// The number that the next agent gets.
+    #[must_use]
+    pub fn next_number(&self) -> AgentId {
+        self.next
+    }
+
+    /// Everybody, for a checkpoint.
+    #[must_use]
+    pub fn kept(&self) -> Vec<FleetAgent> {
+        let kept = |(id, agent): (&AgentId, &Agent)| FleetAgent {
+            agent: *id,
+            hello: Some(agent.hello.clone()),
+            name: agent.name.clone(),
+            wish: agent.wish.clone(),
+            connected: agent.connected,
+            run: agent.run.clone().unwrap_or_default(),
+            rtt_ns: agent.rtt,
+            offset_ns: agent.offset,
+        };
+        self.agents.iter().map(kept).collect()
+    }
+
+    /// As a checkpoint tells; the connections are an earlier life's.
+    pub fn recall(&mut self, next: AgentId, kept: Vec<FleetAgent>, now: u64) {
+        self.next = next;
+        let known = kept.into_iter().map(|kept| {
+            let agent = Agent {
+                name: kept.name,
+                wish: kept.wish,
+                hello: kept.hello.unwrap_or_default(),
+                link: Arc::new(Link::behind(None, now, Arc::default())),
+                connection: 0,
+                connected: kept.connected,
+                run: Some(kept.run).filter(|run| !run.is_empty()),
+                rtt: kept.rtt_ns,
+                offset: kept.offset_ns,
+                health: None,
+            };
+            (kept.agent, agent)
+        });
+        self.agents = known.collect();
+    }
+
+    /// The stream of one ended.
+    pub fn away(&mut self, id: AgentId) {
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.connected = false;
+        }
+    }
+
+    /// Every stream ended with an earlier life of the controller; each agent has its lease, from now on, to dial.
+    pub fn all_away(&mut self, now: u64) {
+        for agent in self.agents.values_mut() {
+            agent.link = Arc::new(Link::behind(None, now, Arc::default()));
+            agent.connection = 0;
+            agent.connected = false;
         }
     }
 
@@ -259,7 +365,7 @@ mod tests {
         assert_eq!(fleet.join(hello("a", 1), link(0).0, 1), Joined::New(0));
         assert_eq!(fleet.join(hello("a", 2), link(0).0, 2), Joined::New(1));
         assert_eq!(fleet.join(hello("a", 2), link(0).0, 3), Joined::Again(1));
-        let names: Vec<String> = fleet.idle().into_iter().map(|(_, name)| name).collect();
+        let names: Vec<String> = fleet.idle(0).into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, ["a", "a-2"]);
         assert!(
             fleet.on(1, 2).is_none(),
@@ -268,11 +374,33 @@ mod tests {
         assert!(!fleet.closed(1, 2), "and its end means nothing");
         assert!(fleet.closed(1, 3));
         assert_eq!(
-            fleet.idle().len(),
+            fleet.idle(0).len(),
             1,
             "a closed stream is suspicion: not enlisted, not struck off"
         );
         assert!(fleet.get(1).is_some());
+    }
+
+    #[test]
+    fn nobody_takes_the_seat_of_another_certificate() {
+        let of = |identity: &str| Hello {
+            identity: identity.to_owned(),
+            ..hello("a", 1)
+        };
+        let mut fleet = Fleet::default();
+        let mut join = |hello, connection| fleet.join(hello, link(0).0, connection);
+        assert_eq!(join(of("throng://agent/a/01"), 1), Joined::New(0));
+        assert_eq!(
+            join(of("throng://agent/a/02"), 2),
+            Joined::New(1),
+            "the same life, it says, with another certificate"
+        );
+        assert_eq!(join(of(""), 3), Joined::New(2));
+        assert_eq!(join(of("throng://agent/a/01"), 4), Joined::Again(0));
+        assert!(
+            fleet.on(1, 2).is_some(),
+            "and the other is still who it was"
+        );
     }
 
     #[test]

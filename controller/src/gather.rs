@@ -2,9 +2,11 @@
 //!
 //! Knows seats and numbers; knows nothing of streams or of what is done with the merged data.
 
+use crate::output::Feed;
 use metrics::delivery::Arrival;
-use metrics::{Delivery, Interval, Judged, Metric, Store, Tags, Value};
+use metrics::{Delivery, Interval, Judged, Metric, Series, Store, Tags, Value};
 use proto::convert::Rejected;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ pub struct Received {
     pub sequence: u64,
     /// What is in it.
     pub content: Result<Interval, Rejected>,
+    /// The same as it came, for the journal.
+    pub wire: Option<Box<proto::v1::Interval>>,
 }
 
 impl Received {
@@ -32,16 +36,17 @@ impl Received {
     pub fn new(wire: proto::v1::Interval) -> Self {
         Self {
             content: proto::convert::from_wire(&wire),
-            run: wire.run,
+            run: wire.run.clone(),
             seat: wire.agent,
             incarnation: wire.incarnation,
             sequence: wire.sequence,
+            wire: Some(Box::new(wire)),
         }
     }
 }
 
 /// What was merged from one seat.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivered {
     /// Intervals merged.
     pub intervals: u64,
@@ -67,13 +72,16 @@ pub enum Taken {
 }
 
 /// Everything merged.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Gather {
     store: Store,
     delivery: Delivery,
     seats: BTreeMap<u32, Delivered>,
     rejected: u64,
     phases: u64,
+    /// Whoever gets what was merged, too.
+    #[serde(skip)]
+    pub outputs: Option<Feed>,
 }
 
 impl Gather {
@@ -123,6 +131,9 @@ impl Gather {
                 delivered.until = delivered.until.max(interval.to);
                 delivered.requests += requests(&interval);
                 self.store.merge_interval(&interval);
+                if let Some(outputs) = &mut self.outputs {
+                    outputs.interval(interval);
+                }
                 note.map_or(Taken::Merged(sequence), |note| {
                     Taken::Refused(sequence, note)
                 })
@@ -142,6 +153,9 @@ impl Gather {
         let sum = intervals.iter().map(requests).sum();
         for interval in intervals {
             self.store.merge_interval(interval);
+        }
+        if let Some(outputs) = &mut self.outputs {
+            outputs.phase(intervals.to_vec(), crate::clock::unix_ns());
         }
         self.phases += sum;
         sum
@@ -186,15 +200,35 @@ impl Gather {
         &self.store
     }
 
+    /// Tells the outputs what was merged before they began: an earlier life of the controller told it to its own.
+    pub fn outputs_go_on(&mut self) {
+        if let Some(outputs) = &mut self.outputs {
+            outputs.so_far(&self.store);
+        }
+    }
+
     /// Iterations that nobody leased before the time was over: k6's `dropped_iterations`.
     pub fn add_dropped(&mut self, scenario: &str, count: u64) {
         let tags = Tags::default().with("scenario", scenario);
+        let value = Value::counter(count as f64);
         // A counter to a counter's series cannot fail.
-        let _ = self.store.merge_series(
-            &tags,
-            Metric::DroppedIterations,
-            &Value::counter(count as f64),
-        );
+        let _ = self
+            .store
+            .merge_series(&tags, Metric::DroppedIterations, &value);
+        if let Some(outputs) = &mut self.outputs {
+            let interval = Interval {
+                agent: u32::MAX,
+                incarnation: 0,
+                sequence: 0,
+                from: 0,
+                to: 0,
+                series: vec![Series {
+                    tags,
+                    values: vec![(Metric::DroppedIterations, value)],
+                }],
+            };
+            outputs.phase(vec![interval], crate::clock::unix_ns());
+        }
     }
 
     /// A quantile of the merged service time, in nanoseconds; `None` without a request.
@@ -210,7 +244,18 @@ impl Gather {
     /// The merged sum of a counter.
     #[must_use]
     pub fn count(&self, metric: Metric) -> u64 {
-        match self.store.aggregate(metric, &Tags::default()) {
+        self.count_of(metric, &Tags::default())
+    }
+
+    /// Requests that failed for want of something on an agent's own host.
+    #[must_use]
+    pub fn local_errors(&self) -> u64 {
+        let tags = Tags::default().with("error", proto::LOCAL_ERROR);
+        self.count_of(Metric::HttpReqs, &tags)
+    }
+
+    fn count_of(&self, metric: Metric, tags: &Tags) -> u64 {
+        match self.store.aggregate(metric, tags) {
             Some(Value::Counter(sum)) => sum as u64,
             _ => 0,
         }
@@ -262,7 +307,6 @@ fn requests(interval: &Interval) -> u64 {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use metrics::Series;
 
     fn received(sequence: u64, requests: f64) -> Received {
         let from = i64::try_from(sequence).unwrap() * 1_000_000_000;
@@ -283,6 +327,7 @@ mod tests {
                 to: from + 1_000_000_000,
                 series,
             }),
+            wire: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure. What a lost agent had leased and not begun is counted lost, never handed out again.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Largest block of one grant; an agent that wants more asks again.
@@ -19,7 +20,7 @@ pub struct Grant {
 }
 
 /// The indexes of one scenario.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pool {
     total: u64,
     next: u64,

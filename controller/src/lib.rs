@@ -1,24 +1,32 @@
 //! Directs a fleet: enlists agents, hands each its part, agrees on the instant to begin, merges what they measure, and reports.
 //!
 //! Acts through the wire only and never knows an agent's code; the command line talks to it over the same `Control` service when it
-//! is embedded. Rooms within: [`run`] decides (pure), [`active`] acts it out, [`director`] is the loop, [`fleet`] the register,
-//! [`gather`] the merging, [`conservation`] and [`verdict`] the judging (pure), [`report`] the outcome. Time comes from [`clock`].
+//! is embedded. Rooms within: [`run`] and [`handover`] decide (pure), [`active`] acts it out, [`director`] is the loop, [`fleet`] the register,
+//! [`gather`] the merging, [`output`] what other programs get, [`conservation`] and [`verdict`] the judging (pure), [`report`] the outcome,
+//! [`journal`] what a later life needs; [`door`] says who may come in. Time comes from [`clock`].
 
 pub mod active;
 pub mod change;
 pub mod clock;
 pub mod closing;
 pub mod conservation;
+pub mod crashes;
 pub mod director;
+pub mod door;
 pub mod exit;
 pub mod fleet;
 pub mod gather;
+pub mod handover;
+pub mod journal;
 pub mod lease;
 pub mod link;
 pub mod logs;
 pub mod member;
+pub mod membership;
+pub mod merge;
 pub mod names;
 pub mod outline;
+pub mod output;
 pub mod phases;
 pub mod progress;
 pub mod report;
@@ -26,12 +34,13 @@ pub mod run;
 mod serve;
 pub mod service_control;
 pub mod service_fleet;
+pub mod timeline;
 pub mod verdict;
 pub mod weights;
 
 pub use exit::ExitCode;
 pub use report::Report;
-pub use serve::serve;
+pub use serve::{serve, serve_doors};
 use std::time::Duration;
 
 /// How to direct.
@@ -45,6 +54,8 @@ pub struct Config {
     pub prepare: Duration,
     /// throng's version, for people.
     pub version: String,
+    /// Where what runs measure goes, second by second. Nowhere.
+    pub outputs: Vec<output::Spec>,
 }
 
 impl Default for Config {
@@ -54,6 +65,7 @@ impl Default for Config {
             heartbeat: Duration::from_millis(500),
             prepare: Duration::from_secs(60),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            outputs: Vec::new(),
         }
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! Shared by the task that reads the stream (which answers heartbeats at once) and the director (which decides about losses).
 
+use crate::journal::Gate;
 use proto::v1::{ToAgent, to_agent::Message};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc};
+use trust::Identity;
 
 /// Messages that may wait for an agent. One that lets more pile up does not read any more: its stream is closed.
 pub const OUTBOX: usize = 1024;
@@ -20,27 +23,83 @@ struct Liveness {
     fenced: bool,
     /// Gone when the stream is to end.
     outbox: Option<mpsc::Sender<Outgoing>>,
+    /// What waits until the journal has what led to it, by its ticket.
+    held: VecDeque<(u64, Message)>,
+}
+
+impl Liveness {
+    /// Puts a message on the stream; false if it is full.
+    fn put(&mut self, message: Message) -> bool {
+        let message = ToAgent {
+            message: Some(message),
+        };
+        let full = self
+            .outbox
+            .as_ref()
+            .is_some_and(|outbox| outbox.try_send(Ok(message)).is_err());
+        if full {
+            self.outbox = None;
+        }
+        !full
+    }
+
+    /// Puts what was held up to a ticket.
+    fn release(&mut self, synced: u64) -> bool {
+        let mut fine = true;
+        while self
+            .held
+            .front()
+            .is_some_and(|(ticket, _)| *ticket <= synced)
+            && let Some((_, message)) = self.held.pop_front()
+        {
+            fine &= self.put(message);
+        }
+        fine
+    }
 }
 
 /// One connection to one agent.
 #[derive(Debug)]
 pub struct Link {
     inner: Mutex<Liveness>,
+    gate: Arc<Gate>,
     closing: Notify,
+    who: Option<Arc<Identity>>,
 }
 
 impl Link {
     /// A connection that was made at this controller time.
     #[must_use]
     pub fn new(outbox: mpsc::Sender<Outgoing>, now: u64) -> Self {
+        Self::behind(Some(outbox), now, Arc::default())
+    }
+
+    /// One whose messages wait for a journal; without an outbox it stands for a connection of an earlier life of the controller.
+    #[must_use]
+    pub fn behind(outbox: Option<mpsc::Sender<Outgoing>>, now: u64, gate: Arc<Gate>) -> Self {
         Self {
             inner: Mutex::new(Liveness {
                 answered: now,
                 fenced: false,
-                outbox: Some(outbox),
+                outbox,
+                held: VecDeque::new(),
             }),
+            gate,
             closing: Notify::new(),
+            who: None,
         }
+    }
+
+    /// The same, of a peer that has shown a certificate.
+    #[must_use]
+    pub fn of(self, who: Option<Arc<Identity>>) -> Self {
+        Self { who, ..self }
+    }
+
+    /// Who the peer's certificate says it is; `None` on an open door.
+    #[must_use]
+    pub fn who(&self) -> Option<&Identity> {
+        self.who.as_deref()
     }
 
     fn lock(&self) -> MutexGuard<'_, Liveness> {
@@ -48,18 +107,33 @@ impl Link {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a message on the stream. An agent whose outbox is full is cut off; its stream's end is then noticed as any other.
+    /// Puts a message on the stream, once the journal has what led to it. An agent whose outbox is full is cut off; its stream's end
+    /// is then noticed as any other.
     pub fn send(&self, message: Message) {
         let mut inner = self.lock();
-        let message = ToAgent {
-            message: Some(message),
+        if inner.outbox.is_none() {
+            return;
+        }
+        let fine = match self.gate.awaited() {
+            // One that holds more than a stream does has not been read for long.
+            Some(_) if inner.held.len() >= OUTBOX => {
+                inner.outbox = None;
+                false
+            }
+            Some(ticket) => {
+                inner.held.push_back((ticket, message));
+                true
+            }
+            None => inner.release(u64::MAX) && inner.put(message),
         };
-        let full = inner
-            .outbox
-            .as_ref()
-            .is_some_and(|outbox| outbox.try_send(Ok(message)).is_err());
-        if full {
-            inner.outbox = None;
+        if !fine {
+            self.closing.notify_one();
+        }
+    }
+
+    /// Lets go what the journal has meanwhile.
+    pub fn release(&self) {
+        if !self.lock().release(self.gate.synced()) {
             self.closing.notify_one();
         }
     }
@@ -72,11 +146,14 @@ impl Link {
             return false;
         }
         inner.answered = now;
-        drop(inner);
-        self.send(Message::Pong(proto::v1::Pong {
+        // An answer says that the controller is there, and nothing that a journal need know.
+        let fine = inner.put(Message::Pong(proto::v1::Pong {
             echo_ns,
             controller_ns: now,
         }));
+        if !fine {
+            self.closing.notify_one();
+        }
         true
     }
 
@@ -99,7 +176,9 @@ impl Link {
 
     /// Ends the stream after what is in the outbox. Says nothing about the agent: it may dial again within its lease.
     pub fn end(&self) {
-        self.lock().outbox = None;
+        let mut inner = self.lock();
+        inner.release(u64::MAX);
+        inner.outbox = None;
         // Kept for a reader that is not waiting yet.
         self.closing.notify_one();
     }
@@ -108,6 +187,12 @@ impl Link {
     pub fn close(&self) {
         self.lock().fenced = true;
         self.end();
+    }
+
+    /// True once nothing more will be put on the stream.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.lock().outbox.is_none()
     }
 
     /// Completes once the stream is to end.

@@ -30,14 +30,14 @@ pub struct ErrorKind {
     pub agents: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Kind {
     count: u64,
     samples: Vec<String>,
     agents: Vec<u32>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Pending {
     count: u64,
     sample: String,
@@ -45,7 +45,7 @@ struct Pending {
 }
 
 /// What was said and not yet shown, and all errors.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Logs {
     pending: BTreeMap<(i32, bool, String), Pending>,
     suppressed: u64,

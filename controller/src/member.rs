@@ -3,14 +3,21 @@
 use crate::conservation::{Account, Fate};
 use crate::fleet::Agent;
 use crate::gather::Gather;
+use crate::handover::Standing;
 use crate::report::AgentFacts;
 use crate::run::{AgentId, Part};
 use crate::verdict::Witness;
 use crate::weights::Able;
 use proto::v1::{Health, ScenarioTotals};
+use serde::{Deserialize, Serialize};
+
+/// Without a heartbeat for longer than this, an agent was silent: some of them did not come.
+const SILENCE_NS: u64 = 2_000_000_000;
+/// Silences of one agent that are kept.
+const SILENCES: usize = 5;
 
 /// One agent's part.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Member {
     /// Its number in the fleet when it was enlisted.
     pub id: AgentId,
@@ -38,6 +45,15 @@ pub struct Member {
     pub started: Option<(u64, u64)>,
     /// Controller time at which its part was over, or it was lost.
     pub ended: Option<u64>,
+    /// Run time from which it had a share.
+    pub came: u64,
+    /// Controller time at which it was heard for the last time, once it was lost.
+    pub heard: Option<u64>,
+    /// Controller time from which on it surely made no load, once it was lost.
+    pub sure: Option<u64>,
+    /// Controller times from which and until which it was not heard, though it was not lost; the longest are kept.
+    pub silences: Vec<(u64, u64)>,
+    last: Option<u64>,
     /// True if it ended its part before that was over, without having been told to.
     pub left: bool,
 }
@@ -64,6 +80,11 @@ impl Member {
             vus_max: 0,
             started: None,
             ended: None,
+            came: 0,
+            heard: None,
+            sure: None,
+            silences: Vec::new(),
+            last: None,
             left: false,
         }
     }
@@ -79,7 +100,13 @@ impl Member {
     }
 
     /// Notes a heartbeat of this run. Totals of scenarios that the plan does not have are not kept.
-    pub fn heartbeat(&mut self, heartbeat: proto::v1::Heartbeat, known: impl Fn(&str) -> bool) {
+    pub fn heartbeat(
+        &mut self,
+        now: u64,
+        heartbeat: proto::v1::Heartbeat,
+        known: impl Fn(&str) -> bool,
+    ) {
+        self.heard_at(now);
         if heartbeat.rtt_ns > 0 {
             self.rtt = heartbeat.rtt_ns;
             self.offset = heartbeat.offset_ns;
@@ -88,6 +115,27 @@ impl Member {
         self.desired = heartbeat.desired_version;
         self.vus_max = self.vus_max.max(heartbeat.vus);
         self.report(heartbeat.totals, heartbeat.health, known);
+    }
+
+    /// Nobody could have heard it before this controller time: it was not silent.
+    pub fn unheard_until(&mut self, now: u64) {
+        self.last = self.last.map(|last| last.max(now));
+    }
+
+    fn heard_at(&mut self, now: u64) {
+        let before = self
+            .last
+            .replace(now)
+            .filter(|before| now.saturating_sub(*before) > SILENCE_NS);
+        if let Some(before) = before {
+            self.silences.push((before, now));
+            if self.silences.len() > SILENCES {
+                let length = |(from, to): &(u64, u64)| to - from;
+                let shortest =
+                    (0..self.silences.len()).min_by_key(|index| length(&self.silences[*index]));
+                shortest.map(|index| self.silences.remove(index));
+            }
+        }
     }
 
     /// Notes totals and health. Totals only grow: an older message never replaces a newer one.
@@ -129,8 +177,9 @@ impl Member {
 
     /// How its part ended.
     #[must_use]
-    pub fn fate(&self, part: Option<&Part>) -> Fate {
+    pub fn fate(&self, part: Option<&Part>, standing: Option<Standing>) -> Fate {
         match part {
+            Some(Part::Done) if standing == Some(Standing::Left) => Fate::Drained,
             Some(Part::Done) if self.left => Fate::Left,
             Some(Part::Done) => Fate::Done,
             Some(Part::Lost) => Fate::Lost,
@@ -145,10 +194,13 @@ impl Member {
         let delivered = gather.from_seat(self.seat);
         let held_ns = match fate {
             // It said how many intervals there are; those that did not come covered about a second each.
-            Fate::Done | Fate::Left => {
+            Fate::Done | Fate::Left | Fate::Drained => {
                 delivered.merged_ns + u128::from(delivered.missing) * 1_000_000_000
             }
-            Fate::Lost | Fate::Late => u128::from(self.ended.unwrap_or(now).saturating_sub(t0)),
+            Fate::Lost | Fate::Late => {
+                let came = t0.saturating_add(self.came);
+                u128::from(self.ended.unwrap_or(now).saturating_sub(came))
+            }
             Fate::Unused => 0,
         };
         Account {
@@ -164,10 +216,19 @@ impl Member {
 
     /// What it says of itself, for the verdict.
     #[must_use]
-    pub fn witness(&self, gather: &Gather) -> Witness {
+    pub fn witness(&self, gather: &Gather, t0: u64, fate: Fate) -> Witness {
+        let longest = self.silences.iter().max_by_key(|(from, to)| to - from);
+        let run_ms = |at: u64| at.saturating_sub(t0) as f64 / 1e6;
         Witness {
+            silent_ms: longest.map(|(from, to)| [run_ms(*from), run_ms(*to)]),
             agent: self.name.clone(),
-            health: self.health,
+            health: self.health.map(|health| Health {
+                // One that stood still beyond its lease is a gap, which is counted: it was cut, so its standing still is in no number.
+                lag_max_ns: health
+                    .lag_max_ns
+                    .filter(|_| !matches!(fate, Fate::Lost | Fate::Left)),
+                ..health
+            }),
             elapsed_ns: u64::try_from(gather.from_seat(self.seat).until).unwrap_or(0),
         }
     }

@@ -37,7 +37,7 @@ fn run_id_with(unix_ms: u64, random: u64) -> String {
 
 /// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar (Howard Hinnant's
 /// `civil_from_days`).
-fn civil(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468; // days since 0000-03-01
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
@@ -53,6 +53,29 @@ fn civil(days: u64) -> (u64, u64, u64) {
     };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
+}
+
+/// The wall time that labels a run's id, to the minute; `None` if it is not of our making.
+#[must_use]
+pub fn run_unix_ms(id: &str) -> Option<u64> {
+    let mut parts = id.strip_prefix("r-")?.split('-');
+    let (date, time) = (parts.next()?, parts.next()?);
+    let number = |text: &str, range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+    let (year, month, day) = (
+        number(date, 0..4)?,
+        number(date, 4..6)?,
+        number(date, 6..8)?,
+    );
+    let (hours, minutes) = (number(time, 0..2)?, number(time, 2..4)?);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Hinnant's `days_from_civil`.
+    let year = year - u64::from(month <= 2);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year;
+    let days = year / 400 * 146_097 + of_era - 719_468;
+    Some(((days * 24 + hours) * 60 + minutes) * 60_000)
 }
 
 /// A wish made fit to print: no control characters, not empty, not endless.
@@ -123,6 +146,12 @@ mod tests {
             );
         }
         assert_eq!(run_id_with(0, 0), "r-19700101-0000-2222");
+        for unix_ms in [0, 951_782_340_000, 951_782_400_000, 1_795_405_320_000] {
+            assert_eq!(run_unix_ms(&run_id_with(unix_ms, 7)), Some(unix_ms));
+        }
+        for foreign in ["", "r", "r-1-1-a", "r-20261323-0342-x", "run-20261123-0342"] {
+            assert_eq!(run_unix_ms(foreign), None, "{foreign}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crate::run::{AgentId, PhaseProblem};
 use metrics::Interval;
-use plan::{PhaseKind, Plan, Stripe};
+use plan::{PhaseKind, Plan, Shares};
 use proto::v1::phase_piece::Piece;
 use proto::v1::{self, PhasePiece, PhaseTrouble};
 use serde::{Deserialize, Serialize};
@@ -60,8 +60,10 @@ pub struct Told {
 }
 
 /// Setup and teardown of one run.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Phases {
+    // Told again, from its beginning, on the next connection.
+    #[serde(skip)]
     telling: Option<Telling>,
     /// Rows that setup gave, by data set, as JSON.
     rows: BTreeMap<u32, Vec<Vec<u8>>>,
@@ -223,13 +225,24 @@ impl Phases {
             .collect()
     }
 
-    /// The rows that a seat is to have for the load, in messages of at most about 1 MiB.
+    /// The rows that a seat needs under all changes of these shares, without those that it had under `before`; in messages of at most
+    /// about 1 MiB.
     #[must_use]
-    pub fn of_seat(&self, run: &str, plan: &Plan, stripe: &Stripe, seat: usize) -> Vec<v1::Rows> {
+    pub fn of_seat(
+        &self,
+        run: &str,
+        plan: &Plan,
+        shares: &Shares,
+        before: Option<&Shares>,
+        seat: usize,
+    ) -> Vec<v1::Rows> {
         self.messages(run, plan, |data, count| {
-            plan.rows_of(data, stripe, seat, count)
-                .into_iter()
-                .collect()
+            let mut rows = plan.rows_of(data, shares, seat, count);
+            if let Some(before) = before {
+                let had = plan.rows_of(data, before, seat, count);
+                rows.retain(|row| !had.contains(row));
+            }
+            rows.into_iter().collect()
         })
     }
 

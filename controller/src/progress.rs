@@ -1,12 +1,16 @@
 //! A run's progress, once a second: from running totals, with quantiles from what is merged.
 
 use crate::active::Active;
+use crate::handover::{Handover, SeatChange, Standing, What};
+use crate::member::Member;
 use crate::run::Part;
+use crate::timeline::Look;
 use metrics::Metric;
-use proto::v1::Progress;
+use proto::v1::{Progress, ScenarioTotals};
+use serde::{Deserialize, Serialize};
 
 /// What was told last, for the rate.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Pace {
     last: Option<(u64, u64)>,
 }
@@ -33,11 +37,6 @@ impl Pace {
         let quantiles = active.gather.service_time(&[0.5, 0.95]).unwrap_or_default();
         let quantile = |index: usize| quantiles.get(index).map_or(0, |ns| *ns as u64);
         let run_ns = active.run_time(now);
-        let lost = active
-            .run
-            .members
-            .values()
-            .filter(|member| member.part == Part::Lost);
         Progress {
             run_ns,
             length_ns: active.outline.end_at(run_ns),
@@ -60,8 +59,8 @@ impl Pace {
             rate,
             p50_ns: quantile(0),
             p95_ns: quantile(1),
-            annotations: lost
-                .map(|member| format!("{} lost", member.name))
+            annotations: fleet(active, run_ns)
+                .into_iter()
                 .chain(
                     active
                         .outline
@@ -71,6 +70,62 @@ impl Pace {
                 .collect(),
         }
     }
+}
+
+/// How load stands, for the picture.
+#[must_use]
+pub fn look(active: &Active, now: u64) -> Look {
+    let run = u64::try_from(active.run_time(now)).unwrap_or(0);
+    let sum = |open: bool, number: fn(&ScenarioTotals) -> u64| -> u64 {
+        let of = |member: &Member| -> u64 {
+            let names = active.outline.named(open);
+            names.map(|name| member.of(name, number)).sum()
+        };
+        active.members.values().map(of).sum()
+    };
+    Look {
+        run,
+        due: active.outline.due_by(run),
+        begun: sum(true, |totals| totals.begun),
+        vus: active.outline.vus_at(active.run_time(now)),
+        vu_ns: sum(false, |totals| totals.vu_ns),
+        agents: active.handover.as_ref().map_or(0, Handover::living),
+    }
+}
+
+/// Who goes and who comes, in a word each.
+fn fleet(active: &Active, run_ns: i64) -> Vec<String> {
+    let Some(handover) = &active.handover else {
+        return Vec::new();
+    };
+    let handed = |number: u32| {
+        let gone = |change: &&SeatChange| change.what == What::Gone(number);
+        let from = handover.changes.iter().find(gone)?.from;
+        (i64::try_from(from).is_ok_and(|from| from <= run_ns)).then_some(())
+    };
+    let back = |name: &str| {
+        let seats = handover.seats.iter();
+        let mut present = seats.filter(|seat| seat.standing == Standing::Present);
+        present.any(|seat| seat.name == name)
+    };
+    let mut words: Vec<String> = (0..)
+        .zip(&handover.seats)
+        .filter(|(_, seat)| !back(&seat.name))
+        .filter_map(|(number, seat)| match seat.standing {
+            Standing::Lost if handed(number).is_some() => {
+                Some(format!("{} lost, its share handed on", seat.name))
+            }
+            Standing::Lost => Some(format!("{} lost", seat.name)),
+            Standing::Leaving => Some(format!("{} hands its share over", seat.name)),
+            _ => None,
+        })
+        .collect();
+    words.extend(
+        handover
+            .newcomers()
+            .map(|(_, name)| format!("{name} is to join")),
+    );
+    words
 }
 
 fn requests_since(now: u64, before: u64) -> f64 {

@@ -3,8 +3,10 @@
 //! checked → enlisting → preflight → ready → setup → load → drain → teardown → over. A plan without setup or teardown passes
 //! them, announced all the same. Every wait has a deadline. Knows agents by number only; sends, reads and measures nothing.
 
+mod load;
 mod model;
 mod phases;
+mod resume;
 #[cfg(test)]
 #[path = "run/table.rs"]
 mod table;
@@ -13,10 +15,11 @@ pub use model::*;
 
 use metrics::text::duration;
 use proto::v1::{ProblemKind, RunState, StopMode};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A run's state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// What was asked for.
     pub needs: Needs,
@@ -296,168 +299,7 @@ impl Run {
         actions
     }
 
-    fn load(&mut self, at: Moment, until: u64, event: Event) -> Vec<Action> {
-        let drained = self.limits.drain.saturating_add(self.limits.grace);
-        match event {
-            Event::Tick if at.now >= until => {
-                let ending = Ending {
-                    why: Why::Finished,
-                    text: String::new(),
-                };
-                self.phase = Phase::Drain {
-                    until: until.saturating_add(drained),
-                    ending,
-                    cut: false,
-                };
-                vec![Action::Announce(
-                    RunState::StateDrain,
-                    "iterations finish".to_owned(),
-                )]
-            }
-            Event::Until(until) => {
-                self.phase = Phase::Load { until };
-                Vec::new()
-            }
-            Event::Stop(mode, reason) => {
-                self.stop(at, mode, Why::Stopped(mode), stopped(mode, &reason))
-            }
-            Event::Abort(what) => self.stop(
-                at,
-                StopMode::StopInterrupt,
-                Why::Aborted,
-                format!("aborted: {what}"),
-            ),
-            Event::Gone(..) | Event::Done(_) => {
-                let ending = Ending {
-                    why: Why::Finished,
-                    text: String::new(),
-                };
-                self.part_over(event, ending)
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn stop(&mut self, at: Moment, mode: StopMode, why: Why, text: String) -> Vec<Action> {
-        let wait = match mode {
-            StopMode::StopInterrupt => self.limits.grace,
-            StopMode::StopGraceful => self.limits.drain.saturating_add(self.limits.grace),
-        };
-        self.phase = Phase::Drain {
-            until: at.now.saturating_add(wait),
-            ending: Ending {
-                why,
-                text: text.clone(),
-            },
-            cut: mode == StopMode::StopInterrupt,
-        };
-        let how = match mode {
-            StopMode::StopInterrupt => "stopping: iterations are cut",
-            StopMode::StopGraceful => "stopping: iterations finish",
-        };
-        vec![
-            Action::Announce(RunState::StateDrain, how.to_owned()),
-            Action::Stop(mode, text),
-        ]
-    }
-
-    fn drain(
-        &mut self,
-        at: Moment,
-        until: u64,
-        ending: Ending,
-        cut: bool,
-        event: Event,
-    ) -> Vec<Action> {
-        match event {
-            Event::Tick if at.now >= until && !cut => {
-                let late: Vec<AgentId> = self.with(|part| *part == Part::Running).collect();
-                let text = format!(
-                    "{} did not finish in time; cutting",
-                    names(late.iter().map(|id| &self.members[id].name))
-                );
-                self.phase = Phase::Drain {
-                    until: at.now.saturating_add(self.limits.grace),
-                    ending,
-                    cut: true,
-                };
-                vec![
-                    Action::Warn(text.clone()),
-                    Action::Stop(StopMode::StopInterrupt, text),
-                ]
-            }
-            Event::Tick if at.now >= until => {
-                let late: Vec<AgentId> = self.with(|part| *part == Part::Running).collect();
-                let text = format!(
-                    "{} never reported an end",
-                    names(late.iter().map(|id| &self.members[id].name))
-                );
-                let mut actions = vec![Action::Warn(text)];
-                actions.extend(self.end(ending.why, ending.text));
-                actions
-            }
-            // A second, harder stop; never the other way round.
-            Event::Stop(StopMode::StopInterrupt, reason) if !cut => {
-                let mode = StopMode::StopInterrupt;
-                self.stop(at, mode, Why::Stopped(mode), stopped(mode, &reason))
-            }
-            Event::Stop(StopMode::StopGraceful, reason) if !cut && ending.why == Why::Finished => {
-                // Nothing begins any more anyway: only the reason changes.
-                let mode = StopMode::StopGraceful;
-                let ending = Ending {
-                    why: Why::Stopped(mode),
-                    text: stopped(mode, &reason),
-                };
-                self.phase = Phase::Drain { until, ending, cut };
-                vec![Action::Stop(mode, reason)]
-            }
-            Event::Gone(..) | Event::Done(_) => self.part_over(event, ending),
-            _ => Vec::new(),
-        }
-    }
-
-    /// An agent finished or was lost, during load or drain.
-    fn part_over(&mut self, event: Event, ending: Ending) -> Vec<Action> {
-        let mut actions = Vec::new();
-        let (id, part) = match event {
-            Event::Gone(id, why) => {
-                if let Some(member) = self.members.get(&id).filter(|m| m.part == Part::Running) {
-                    actions.push(Action::Warn(format!(
-                        "{} lost: {why}; its share is not made by anyone else",
-                        member.name
-                    )));
-                }
-                (id, Part::Lost)
-            }
-            Event::Done(id) => (id, Part::Done),
-            _ => return actions,
-        };
-        match self.members.get_mut(&id) {
-            // A lost agent that came back and reported its end is no longer a gap in what is known.
-            Some(member) if member.part == Part::Running || part == Part::Done => {
-                member.part = part
-            }
-            _ => return actions,
-        }
-        if self.with(|part| *part == Part::Running).next().is_some() {
-            return actions;
-        }
-        if self.with(|part| *part == Part::Done).next().is_none() {
-            let text = format!(
-                "every agent was lost: {}",
-                names(self.members.values().map(|m| &m.name))
-            );
-            actions.extend(self.end(Why::FleetLost, text));
-        } else {
-            if let Phase::Load { .. } = self.phase {
-                actions.push(Action::Announce(RunState::StateDrain, String::new()));
-            }
-            actions.extend(self.end(ending.why, ending.text));
-        }
-        actions
-    }
-
-    fn end(&mut self, why: Why, text: String) -> Vec<Action> {
+    pub(super) fn end(&mut self, why: Why, text: String) -> Vec<Action> {
         let began = matches!(self.phase, Phase::Load { .. } | Phase::Drain { .. });
         if let Some(time) = self.limits.teardown.filter(|_| self.life.owed) {
             return self.begin_teardown(time, Ending { why, text });

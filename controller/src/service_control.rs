@@ -4,6 +4,7 @@ use crate::Refusal;
 use crate::active::Order;
 use crate::clock;
 use crate::director::{Input, Watched};
+use crate::door::Peer;
 use crate::run::Needs;
 use crate::service_fleet::mismatch;
 use crate::weights::Weights;
@@ -12,12 +13,18 @@ use proto::bundle::StartJoiner;
 use proto::v1::control_server::Control;
 use proto::v1::{self, Level, LogLine, RunEvent, StartChunk, run_event};
 use proto::{PROTOCOL, bundle::BundleError};
-use tokio::sync::{broadcast::error::RecvError, mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::{Semaphore, broadcast::error::RecvError, mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 /// Bytes of an error text in a status: it travels in a header, which HTTP/2 peers limit.
 const STATUS: usize = 3000;
+/// Bundles that are received at once.
+const RECEIVING: usize = 8;
+/// How long the next piece of one may take.
+const HALT: Duration = Duration::from_secs(30);
 /// Events that may wait for a watcher here.
 const WATCH: usize = 64;
 
@@ -26,13 +33,19 @@ const WATCH: usize = 64;
 pub struct ControlService {
     director: mpsc::Sender<Input>,
     version: String,
+    /// Bundles are large: so many are held at once.
+    receiving: Semaphore,
 }
 
 impl ControlService {
     /// One that asks a director.
     #[must_use]
     pub fn new(director: mpsc::Sender<Input>, version: String) -> Self {
-        Self { director, version }
+        Self {
+            director,
+            version,
+            receiving: Semaphore::new(RECEIVING),
+        }
     }
 
     async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, Status> {
@@ -78,9 +91,16 @@ impl Control for ControlService {
         &self,
         request: Request<Streaming<StartChunk>>,
     ) -> Result<Response<v1::StartReply>, Status> {
+        let who = operator(&request);
+        let _receiving = self.receiving.try_acquire().map_err(|_| {
+            Status::resource_exhausted(format!(
+                "{RECEIVING} bundles are being received already; try again in a moment"
+            ))
+        })?;
         let mut stream = request.into_inner();
         let mut joiner = StartJoiner::default();
-        while let Some(chunk) = stream.message().await? {
+        let late = |_| Status::deadline_exceeded("the bundle came to a halt on its way");
+        while let Some(chunk) = timeout(HALT, stream.message()).await.map_err(late)?? {
             joiner.push(chunk).map_err(|error| broken(&error))?;
             // Said before a large bundle is received for nothing.
             if let Some(head) = joiner.head().filter(|head| head.protocol != PROTOCOL) {
@@ -106,17 +126,19 @@ impl Control for ControlService {
             seed: bundle.seed,
             unix_ms: clock::unix_ms(),
             bundle: bytes,
-            plan,
             needs: Needs {
                 expect: head.expect_agents,
                 min: head.min_agents,
                 wait: head.wait_ms.saturating_mul(1_000_000),
                 preflight: head.preflight,
+                on_loss: plan.options.on_agent_loss,
             },
+            plan,
         };
         let reply = self
             .ask(|reply| Input::Start(Box::new(order), head.queue, reply))
             .await??;
+        tracing::info!(run = reply.run, operator = who, "a run was asked for");
         Ok(Response::new(reply))
     }
 
@@ -135,7 +157,9 @@ impl Control for ControlService {
         &self,
         request: Request<v1::StopRequest>,
     ) -> Result<Response<v1::StopReply>, Status> {
+        let who = operator(&request);
         let request = request.into_inner();
+        tracing::info!(run = request.run, operator = who, "a stop was asked for");
         Ok(Response::new(
             self.ask(|reply| Input::Stop(request, reply)).await??,
         ))
@@ -145,7 +169,10 @@ impl Control for ControlService {
         &self,
         request: Request<v1::ChangeRequest>,
     ) -> Result<Response<v1::ChangeReply>, Status> {
-        let request = request.into_inner();
+        let who = operator(&request);
+        let mut request = request.into_inner();
+        // For the report: what the certificate says counts, not what is said.
+        request.who = who.unwrap_or(request.who);
         Ok(Response::new(
             self.ask(|reply| Input::Change(request, reply)).await??,
         ))
@@ -165,7 +192,14 @@ impl Control for ControlService {
     }
 }
 
-fn compile(bytes: &[u8]) -> Result<(Bundle, Plan), Status> {
+/// Who asks, by the certificate; `None` on an open door.
+fn operator<T>(request: &Request<T>) -> Option<String> {
+    let peer = request.extensions().get::<Peer>()?;
+    Some(peer.identity()?.name.clone())
+}
+
+/// What a bundle means.
+pub(crate) fn compile(bytes: &[u8]) -> Result<(Bundle, Plan), Status> {
     let bundle: Bundle = serde_json::from_slice(bytes)
         .map_err(|error| invalid(&format!("the bundle cannot be read: {error}")))?;
     let plan = plan::compile(&bundle).map_err(|diagnostics| invalid(&diagnostics.render(false)))?;

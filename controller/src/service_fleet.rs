@@ -3,7 +3,9 @@
 use crate::active::Said;
 use crate::clock;
 use crate::director::Input;
+use crate::door::Peer;
 use crate::gather::Received;
+use crate::journal::Gate;
 use crate::link::{Link, OUTBOX, Outgoing};
 use crate::run::AgentId;
 use proto::PROTOCOL;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
+use trust::Identity;
 
 /// How long a new connection may take to say hello.
 const HELLO: Duration = Duration::from_secs(5);
@@ -29,16 +32,18 @@ pub struct FleetService {
     director: mpsc::Sender<Input>,
     connections: AtomicU64,
     version: String,
+    gate: Arc<Gate>,
 }
 
 impl FleetService {
-    /// One that reports to a director.
+    /// One that reports to a director, whose messages to agents wait at this gate.
     #[must_use]
-    pub fn new(director: mpsc::Sender<Input>, version: String) -> Self {
+    pub fn new(director: mpsc::Sender<Input>, version: String, gate: Arc<Gate>) -> Self {
         Self {
             director,
             connections: AtomicU64::new(1),
             version,
+            gate,
         }
     }
 }
@@ -52,11 +57,14 @@ impl Fleet for FleetService {
         request: Request<Streaming<FromAgent>>,
     ) -> Result<Response<Self::JoinStream>, Status> {
         let (outbox, stream) = mpsc::channel(OUTBOX);
+        let peer = request.extensions().get::<Peer>();
+        let who = peer.and_then(Peer::identity).cloned();
         let reader = Reader {
-            link: Arc::new(Link::new(outbox, clock::now())),
+            link: Arc::new(Link::behind(Some(outbox), clock::now(), self.gate.clone())),
             connection: self.connections.fetch_add(1, Ordering::Relaxed),
             director: self.director.clone(),
             version: self.version.clone(),
+            who,
         };
         tokio::spawn(reader.read(request.into_inner()));
         Ok(Response::new(ReceiverStream::new(stream)))
@@ -68,6 +76,8 @@ struct Reader {
     connection: u64,
     director: mpsc::Sender<Input>,
     version: String,
+    /// Who its certificate says it is; `None` on an open door.
+    who: Option<Arc<Identity>>,
 }
 
 impl Reader {
@@ -82,7 +92,7 @@ impl Reader {
 
     async fn hello(&self, stream: &mut Streaming<FromAgent>) -> Option<AgentId> {
         let first = tokio::time::timeout(HELLO, stream.message()).await;
-        let hello = match first {
+        let mut hello = match first {
             Ok(Ok(Some(FromAgent {
                 message: Some(From::Hello(hello)),
             }))) => hello,
@@ -97,6 +107,11 @@ impl Reader {
                 &hello.version,
                 &self.version,
             ));
+        }
+        // What the certificate says counts, not what is said.
+        hello.identity = self.who.as_ref().map_or_else(String::new, |who| who.uri());
+        if let Some(who) = &self.who {
+            hello.name.clone_from(&who.name);
         }
         self.ask(hello).await
     }
@@ -136,7 +151,7 @@ impl Reader {
                     return;
                 }
             };
-            let Some(input) = self.input(id, message) else {
+            let Some(input) = input(&self.link, self.connection, id, message, clock::now()) else {
                 return;
             };
             if self.director.send(input).await.is_err() {
@@ -144,43 +159,45 @@ impl Reader {
             }
         }
     }
+}
 
-    /// What the director is to hear; `None` if the agent was declared lost and must not go on.
-    fn input(&self, id: AgentId, message: From) -> Option<Input> {
-        let (run, said) = match message {
-            From::Heartbeat(heartbeat) => {
-                if !self.link.answer(heartbeat.sent_ns, clock::now()) {
-                    return None;
-                }
-                (heartbeat.run.clone(), Said::Heartbeat(heartbeat))
+/// What the director is to hear of a message that came at this controller time; `None` if the agent was declared lost and must not
+/// go on. Heartbeats are answered here, so that a busy director costs nobody a lease.
+pub fn input(link: &Link, connection: u64, id: AgentId, message: From, now: u64) -> Option<Input> {
+    let (run, said) = match message {
+        From::Heartbeat(heartbeat) => {
+            if !link.answer(heartbeat.sent_ns, now) {
+                return None;
             }
-            From::Prepared(prepared) => (prepared.run.clone(), Said::Prepared(prepared)),
-            From::Started(started) => (started.run.clone(), Said::Started(started)),
-            From::Interval(interval) => {
-                // Decoded here, beside the director, which only merges.
-                let received = Received::new(interval);
-                (received.run.clone(), Said::Interval(Box::new(received)))
-            }
-            From::Log(mut log) => {
-                log.lines.truncate(LINES);
-                (log.run.clone(), Said::Log(log))
-            }
-            From::LeaseRequest(request) => (request.run.clone(), Said::Lease(request)),
-            From::Phase(piece) => (piece.run.clone(), Said::Phase(Box::new(piece))),
-            From::Done(done) => (done.run.clone(), Said::Done(done)),
-            From::Leave(leave) => return Some(Input::Leave(id, self.connection, leave.reason)),
-            // A second hello says nothing new.
-            From::Hello(_) => {
-                return Some(Input::Said(
-                    id,
-                    self.connection,
-                    String::new(),
-                    Said::Heartbeat(Default::default()),
-                ));
-            }
-        };
-        Some(Input::Said(id, self.connection, run, said))
-    }
+            (heartbeat.run.clone(), Said::Heartbeat(heartbeat))
+        }
+        From::Prepared(prepared) => (prepared.run.clone(), Said::Prepared(prepared)),
+        From::Started(started) => (started.run.clone(), Said::Started(started)),
+        From::Interval(interval) => {
+            // Decoded here, beside the director, which only merges.
+            let received = Received::new(interval);
+            (received.run.clone(), Said::Interval(Box::new(received)))
+        }
+        From::Log(mut log) => {
+            log.lines.truncate(LINES);
+            (log.run.clone(), Said::Log(log))
+        }
+        From::LeaseRequest(request) => (request.run.clone(), Said::Lease(request)),
+        From::Phase(piece) => (piece.run.clone(), Said::Phase(Box::new(piece))),
+        From::Done(done) => (done.run.clone(), Said::Done(done)),
+        From::Drain(drain) => (drain.run.clone(), Said::Drain(drain)),
+        From::Leave(leave) => return Some(Input::Leave(id, connection, leave.reason)),
+        // A second hello says nothing new.
+        From::Hello(_) => {
+            return Some(Input::Said(
+                id,
+                connection,
+                String::new(),
+                Said::Heartbeat(Default::default()),
+            ));
+        }
+    };
+    Some(Input::Said(id, connection, run, said))
 }
 
 /// What is said to a peer of another protocol version.

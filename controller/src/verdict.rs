@@ -92,6 +92,9 @@ pub struct Facet {
     pub grade: Grade,
     /// Whose the value is, where it is an agent's.
     pub agent: Option<String>,
+    /// From when to when that agent was not heard, if it was silent for long: run time in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_ms: Option<[f64; 2]>,
 }
 
 /// The verdict.
@@ -112,6 +115,8 @@ pub struct Witness {
     pub health: Option<Health>,
     /// How long it made load, in nanoseconds.
     pub elapsed_ns: u64,
+    /// Its longest silence, in run time in milliseconds.
+    pub silent_ms: Option<[f64; 2]>,
 }
 
 /// Everything the verdict is made from.
@@ -125,6 +130,12 @@ pub struct Evidence {
     pub conservation: Option<Conservation>,
     /// Samples that went to an overflow series.
     pub overflow: u64,
+    /// Requests that could not be sent for want of something on the agent's own host.
+    pub local_errors: u64,
+    /// Values beyond what histograms tell apart, counted as the largest they do.
+    pub clamped: u64,
+    /// True if the journal ended before the run.
+    pub unjournaled: bool,
 }
 
 impl Verdict {
@@ -179,7 +190,7 @@ impl Verdict {
         let incomplete = books
             .filter(|books| books.completeness.intervals > 0)
             .map(|books| 1.0 - books.completeness.share);
-        let facets = vec![
+        let mut facets = vec![
             time("lateness p99", |health| health.lateness_p99_ns),
             time("event-loop lag p99", |health| health.lag_p99_ns),
             facet(
@@ -235,6 +246,33 @@ impl Verdict {
                 None,
             ),
         ];
+        // What hardly ever happens has a line only when it did.
+        let rare = [
+            (
+                "intervals refused as corrupt",
+                books.map_or(0, |books| books.completeness.rejected),
+            ),
+            (
+                "requests that an agent's host had no means for",
+                evidence.local_errors,
+            ),
+            ("values beyond a histogram's hour", evidence.clamped),
+            (
+                "journals that ended too early",
+                u64::from(evidence.unjournaled),
+            ),
+        ];
+        for (name, count) in rare.into_iter().filter(|(_, count)| *count > 0) {
+            let count = Some(count as f64);
+            facets.push(facet(name, Measure::Count, count, 0.0, None, None));
+        }
+        let facets: Vec<Facet> = facets
+            .into_iter()
+            .map(|facet| Facet {
+                silent_ms: silence(&evidence.witnesses, &facet),
+                ..facet
+            })
+            .collect();
         Self {
             grade: facets
                 .iter()
@@ -244,6 +282,16 @@ impl Verdict {
             facets,
         }
     }
+}
+
+/// When a facet's agent stood still, if that is what the facet shows.
+fn silence(witnesses: &[Witness], facet: &Facet) -> Option<[f64; 2]> {
+    if facet.measure != Measure::Milliseconds || facet.grade <= Grade::Valid {
+        return None;
+    }
+    let agent = facet.agent.as_ref()?;
+    let of = |witness: &&Witness| witness.agent == *agent && witness.silent_ms.is_some();
+    witnesses.iter().find(of)?.silent_ms
 }
 
 fn worst(
@@ -281,6 +329,7 @@ fn facet(
         invalid_above,
         grade,
         agent,
+        silent_ms: None,
     }
 }
 
@@ -296,6 +345,7 @@ mod tests {
                 ..Health::default()
             }),
             elapsed_ns: 1_000_000_000,
+            silent_ms: None,
         }
     }
 
@@ -344,6 +394,29 @@ mod tests {
     }
 
     #[test]
+    fn a_clamped_value_and_a_corrupt_interval_are_told_and_cost_the_validity() {
+        let sound = Verdict::new(&Evidence {
+            witnesses: vec![witness("a", Some(3))],
+            ..Evidence::default()
+        });
+        let clamped = Verdict::new(&Evidence {
+            witnesses: vec![witness("a", Some(3))],
+            clamped: 17,
+            ..Evidence::default()
+        });
+        assert_eq!(
+            (sound.grade, clamped.grade),
+            (Grade::Valid, Grade::Degraded)
+        );
+        let told = clamped
+            .facets
+            .iter()
+            .find(|facet| facet.value == Some(17.0));
+        assert!(told.is_some_and(|facet| facet.name.contains("hour")));
+        assert_eq!(clamped.facets.len(), sound.facets.len() + 1);
+    }
+
+    #[test]
     fn the_worst_agent_is_named() {
         let evidence = Evidence {
             witnesses: vec![witness("a", Some(3)), witness("b", Some(400))],
@@ -352,6 +425,28 @@ mod tests {
         let verdict = Verdict::new(&evidence);
         assert_eq!(verdict.facets[0].agent.as_deref(), Some("b"));
         assert_eq!(verdict.facets[0].grade, Grade::Invalid);
+    }
+
+    #[test]
+    fn the_time_in_which_an_agent_stood_still_is_named_where_it_shows() {
+        let frozen = Witness {
+            silent_ms: Some([7_300.0, 11_400.0]),
+            ..witness("b", Some(4_000))
+        };
+        let sound = Witness {
+            silent_ms: Some([1.0, 2_500.0]),
+            ..witness("a", Some(3))
+        };
+        let judge = |witnesses| {
+            Verdict::new(&Evidence {
+                witnesses,
+                ..Evidence::default()
+            })
+        };
+        let verdict = judge(vec![sound.clone(), frozen]);
+        assert_eq!(verdict.facets[0].silent_ms, Some([7_300.0, 11_400.0]));
+        let verdict = judge(vec![sound]);
+        assert_eq!(verdict.facets[0].silent_ms, None, "it spoiled nothing");
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use plan::Stripe;
 use plan::stripe::StripeError;
 use proto::v1::{StartHead, weights::How};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What was asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Weights {
     /// All alike.
     #[default]
@@ -74,6 +75,18 @@ impl Weights {
         match self {
             Self::Named(named) => named.contains_key(name),
             Self::Equal | Self::Auto | Self::Listed(_) => true,
+        }
+    }
+
+    /// The weight of an agent that comes while load is made: by the same rule as the others'; where weights were listed for seats, that
+    /// of the seat that went last, which it replaces. `gone` are the weights of those that went, the newest last.
+    #[must_use]
+    pub fn of_newcomer(&self, agent: &Able<'_>, gone: &[u32]) -> u32 {
+        match self {
+            Self::Equal => 1,
+            Self::Auto => agent.workers.min(agent.cores).max(1),
+            Self::Listed(list) => gone.last().or(list.first()).copied().unwrap_or(1),
+            Self::Named(named) => named.get(agent.name).copied().unwrap_or(1),
         }
     }
 

@@ -171,3 +171,52 @@ pub fn intervals() -> Vec<Vec<u8>> {
         proto::v1::Interval::default().encode_to_vec(),
     ]
 }
+
+/// Segments of a journal: empty, whole, and torn.
+#[must_use]
+pub fn segments() -> Vec<Vec<u8>> {
+    let empty = journal::frame::header().to_vec();
+    let mut whole = empty.clone();
+    for (kind, payload) in [(1, &b"{}"[..]), (2, &[0; 40]), (0, &[])] {
+        // Small enough for a frame.
+        let _ = journal::frame::encode(&mut whole, kind, payload);
+    }
+    let torn = whole[..whole.len() - 12].to_vec();
+    vec![empty, whole, torn]
+}
+
+/// A token, certificates of an agent (by URI) and of an operator (by unit), and a signing request.
+pub(crate) fn identities() -> Vec<Vec<u8>> {
+    let token = trust::Token {
+        authority: [1; 32],
+        id: [2; 8],
+        secret: [3; 32],
+    };
+    vec![
+        token.text().into_bytes(),
+        include_bytes!("../seeds/agent.der").to_vec(),
+        include_bytes!("../seeds/operator.der").to_vec(),
+        include_bytes!("../seeds/request.der").to_vec(),
+    ]
+}
+
+/// Merged data, as a checkpoint holds it: none, and some.
+#[must_use]
+pub fn checkpoints() -> Vec<Vec<u8>> {
+    let mut store = metrics::Store::new();
+    let empty = postcard::to_allocvec(&store);
+    let duration = Value::Trend(Box::new(trend(Metric::HttpReqDuration, &[1_000, 2_000])));
+    for (metric, value) in [
+        (Metric::HttpReqs, Value::counter(2.0)),
+        (Metric::HttpReqFailed, Value::rate(1, 2)),
+        (Metric::HttpReqDuration, duration),
+    ] {
+        // Each is of its metric's kind.
+        let _ = store.merge_series(&Tags::default().with("scenario", "main"), metric, &value);
+    }
+    store.merge_gauge(1, (0, 2), &Tags::default(), Metric::Vus, 3.0);
+    [empty, postcard::to_allocvec(&store)]
+        .into_iter()
+        .flatten()
+        .collect()
+}

@@ -20,7 +20,7 @@ pub struct Target {
 }
 
 /// All doors.
-pub const ALL: [Target; 3] = [
+pub const ALL: [Target; 8] = [
     Target {
         name: "plan",
         run: plan,
@@ -37,6 +37,36 @@ pub const ALL: [Target; 3] = [
         name: "interval",
         run: interval,
         seeds: crate::seeds::intervals,
+        words: &[],
+    },
+    Target {
+        name: "segment",
+        run: segment,
+        seeds: crate::seeds::segments,
+        words: &[],
+    },
+    Target {
+        name: "checkpoint",
+        run: checkpoint,
+        seeds: crate::seeds::checkpoints,
+        words: &[],
+    },
+    Target {
+        name: "identity",
+        run: identity,
+        seeds: crate::seeds::identities,
+        words: &["throng_", "throng://agent/", "throng-operator", "/"],
+    },
+    Target {
+        name: "controller",
+        run: crate::peers::controller,
+        seeds: crate::peers::good_controller,
+        words: &[],
+    },
+    Target {
+        name: "agents",
+        run: crate::peers::agents,
+        seeds: crate::peers::good_agents,
         words: &[],
     },
 ];
@@ -158,6 +188,71 @@ pub fn interval(bytes: &[u8]) -> u64 {
     }
 }
 
+/// Any bytes are a segment of a journal, cut where it is torn, or of another version.
+pub fn segment(bytes: &[u8]) -> u64 {
+    let mut frames = match journal::Frames::of(bytes) {
+        Ok(frames) => frames,
+        Err(version) => {
+            assert_ne!(version, journal::frame::VERSION, "our own version, refused");
+            return kind(&"version");
+        }
+    };
+    let mut again = journal::frame::header().to_vec();
+    let mut count = 0;
+    for frame in frames.by_ref() {
+        assert!(journal::frame::encode(
+            &mut again,
+            frame.kind,
+            frame.payload
+        ));
+        count += 1;
+    }
+    assert!(
+        count == 0 || bytes.strip_prefix(again.as_slice()).map(<[u8]>::len) == Some(frames.left()),
+        "what was read is not what was written, or bytes were lost count of"
+    );
+    kind(&(count.min(4), frames.left() > 0))
+}
+
+/// Any bytes from a stranger are a token, a certificate that names a role, a signing request, or refused.
+pub fn identity(bytes: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(bytes);
+    let token = trust::Token::parse(&text);
+    if let Ok(token) = &token {
+        assert_eq!(token.text(), text.trim(), "two texts of one token");
+    }
+    let certificate = trust::identity::read(&bytes.to_vec().into());
+    if let Ok(identity) = &certificate {
+        for part in [&identity.name, &identity.mark] {
+            assert!(
+                part.is_empty() || trust::identity::clean(part) == *part,
+                "a name that is not fit to print"
+            );
+        }
+    }
+    let request = trust::SigningRequest::read(bytes);
+    kind(&(
+        token.map_err(|error| letters(&error.to_string())).is_ok(),
+        certificate.map(|_| ()).map_err(|error| letters(&error)),
+        request.map(|_| ()).map_err(|error| letters(&error)),
+    ))
+}
+
+/// Any bytes are the merged data of a checkpoint, or refused.
+pub fn checkpoint(bytes: &[u8]) -> u64 {
+    match postcard::from_bytes::<metrics::Store>(bytes) {
+        Ok(store) => {
+            let again = postcard::to_allocvec(&store);
+            assert!(
+                again.is_ok_and(|again| postcard::from_bytes::<metrics::Store>(&again).is_ok()),
+                "what was written cannot be read"
+            );
+            kind(&store.series().min(4))
+        }
+        Err(refused) => kind(&letters(&refused.to_string())),
+    }
+}
+
 /// The words of a text that are the same each time: none with a digit in it, and nothing that stands in quotes.
 fn letters(text: &str) -> String {
     text.split(['`', '"'])
@@ -167,7 +262,7 @@ fn letters(text: &str) -> String {
         .collect()
 }
 
-fn kind(what: &impl Hash) -> u64 {
+pub(crate) fn kind(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
     hasher.finish()

@@ -35,6 +35,31 @@ fn any_bytes_are_an_interval_or_refused() {
 }
 
 #[test]
+fn any_bytes_are_a_segment_cut_where_it_is_torn() {
+    holds("segment", 20_000, 5);
+}
+
+#[test]
+fn any_bytes_of_a_stranger_are_somebody_or_refused() {
+    holds("identity", 5_000, 5);
+}
+
+#[test]
+fn any_bytes_are_a_checkpoints_data_or_refused() {
+    holds("checkpoint", 20_000, 5);
+}
+
+#[test]
+fn whatever_a_controller_says_the_agent_goes_on_or_ends_in_order() {
+    holds("controller", 5_000, 10);
+}
+
+#[test]
+fn whatever_agents_say_the_director_goes_on() {
+    holds("agents", 3_000, 5);
+}
+
+#[test]
 fn a_panic_is_found_and_its_input_kept() {
     let broken = Target {
         name: "broken",

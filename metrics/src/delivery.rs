@@ -2,6 +2,7 @@
 //!
 //! Knows sequences and times covered, not what is inside an interval.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What to do with an interval.
@@ -19,7 +20,7 @@ pub enum Arrival {
 }
 
 /// One life of an agent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
     /// The sequence that is due.
     next: u64,
@@ -32,7 +33,7 @@ struct Cursor {
 /// The cursors of all agents' lives, and the counts that make up completeness.
 ///
 /// Memory: some 100 bytes per life; who enlists agents bounds their number.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Delivery {
     cursors: BTreeMap<(u32, u64), Cursor>,
 }

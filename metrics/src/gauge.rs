@@ -2,12 +2,13 @@
 //! so its extremes are those of the sum, not sums of extremes.
 
 use crate::Value;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Sums per run second, and the extremes of the seconds that are too old to change.
 ///
 /// Memory: at most [`GaugeBook::WINDOW`] seconds and [`GaugeBook::SOURCES`] sources, some 16 and 40 bytes each.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct GaugeBook {
     /// Run second of the front of `sums`.
     first: i64,

@@ -6,10 +6,12 @@
 //! second). The crate is the referee in this room's tests. Knows nothing of sums, extremes or metrics.
 
 use crate::v2::{self, DecodeError};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// Significant decimal digits: 3 for durations, 2 for phases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Digits {
     /// Relative error at most 1 % (0.4 % as read here, from the middle of a bucket).
     Two,
@@ -325,6 +327,25 @@ impl Clone for Histogram {
         let mut copy = Self::compact(self.digits);
         copy.merge(self);
         copy
+    }
+}
+
+/// Its digits and V2 bytes.
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::new();
+        self.to_v2(&mut bytes);
+        (self.digits, bytes).serialize(serializer)
+    }
+}
+
+/// A compact one.
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (digits, bytes) = <(Digits, Vec<u8>)>::deserialize(deserializer)?;
+        let mut histogram = Self::compact(digits);
+        histogram.merge_v2(&bytes).map_err(D::Error::custom)?;
+        Ok(histogram)
     }
 }
 

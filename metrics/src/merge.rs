@@ -3,11 +3,12 @@
 
 use crate::value::KindMismatch;
 use crate::{GaugeBook, Histogram, Interval, Kind, Metric, Tags, Trend, Value};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How much a store may hold, so that a hostile or broken agent costs a counter, not the memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Sets of tags.
     pub series: usize,
@@ -26,7 +27,7 @@ impl Default for Limits {
 }
 
 /// Every series of a run so far, merged over its agents.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Store {
     limits: Limits,
     /// Everything but gauges.
@@ -42,7 +43,7 @@ pub struct Store {
     intervals: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Gauges {
     total: GaugeBook,
     by_tags: HashMap<Tags, (u64, GaugeBook)>,
@@ -262,6 +263,16 @@ impl Store {
     #[must_use]
     pub fn overflow(&self) -> u64 {
         self.overflow
+    }
+
+    /// Values beyond [`Histogram::HIGHEST`], which count as that.
+    #[must_use]
+    pub fn clamped(&self) -> u64 {
+        let of = |value: &Value| match value {
+            Value::Trend(trend) => trend.clamped,
+            _ => 0,
+        };
+        self.iter().map(|(_, _, value)| of(&value)).sum()
     }
 
     /// Values of the wrong kind, left out.

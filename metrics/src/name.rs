@@ -45,7 +45,7 @@ pub enum Contains {
 macro_rules! metrics {
     ($($variant:ident $name:literal $kind:ident $contains:ident $digits:literal $doc:literal)*) => {
         /// A built-in metric.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Metric { $(#[doc = $doc] $variant,)* }
 
         impl Metric {

@@ -1,12 +1,13 @@
 //! The tags of a series: a small sorted map from k6's tag names to values.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Tags of one series, sorted by name. k6's default system tags without `url`:
 /// `proto subproto status method name group check error error_code tls_version scenario service expected_response`,
 /// plus the tags a person set. Empty values are left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Tags(pub BTreeMap<String, String>);
 
 impl Tags {

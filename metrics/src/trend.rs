@@ -4,9 +4,10 @@
 
 use crate::v2::{self, DecodeError};
 use crate::{Digits, Histogram};
+use serde::{Deserialize, Serialize};
 
 /// A distribution: its histogram and what a histogram cannot hold exactly. All times in nanoseconds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trend {
     /// The counts, clamped to the histogram's range.
     pub histogram: Histogram,

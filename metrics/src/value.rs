@@ -3,10 +3,11 @@
 //! Gauges of several agents do not add up here but second by second, in [`crate::gauge`].
 
 use crate::{Digits, Kind, Metric, Trend};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The aggregate of one series over some time.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// Sum of the samples.
     Counter(f64),

@@ -1,5 +1,6 @@
 //! Everything a run is made from, as it travels from the CLI to the controller and to every agent.
 
+use crate::OnAgentLoss;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -51,4 +52,7 @@ pub struct Overrides {
     pub compat_k6: bool,
     /// `--insecure-skip-tls-verify`.
     pub insecure_skip_tls_verify: bool,
+    /// `--on-agent-loss`.
+    #[serde(default)]
+    pub on_agent_loss: Option<OnAgentLoss>,
 }

@@ -7,6 +7,7 @@ use crate::curve::{ScaledArrivals, ScaledVus};
 use crate::duration::as_nanos;
 use crate::executor::MOST_VUS;
 use crate::{Executor, Plan, Scenario};
+use serde::{Deserialize, Serialize};
 
 /// What a factor is counted in: thousandths.
 pub const FACTOR_ONE: u64 = 1000;
@@ -16,7 +17,7 @@ pub const MOST_FACTOR: u64 = 1000 * FACTOR_ONE;
 pub const MOST_CHANGES: usize = 1000;
 
 /// A time in which the stage clock stands still; run time, in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     /// From here,
     pub from: u64,
@@ -25,7 +26,7 @@ pub struct Pause {
 }
 
 /// How a scenario's load is changed. The newest change counts; factors are of the plan's curve, not of one another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// So many thousandths of the plan's curve. VUs are rounded down, rates are exact.
     Factor(u64),
@@ -36,7 +37,7 @@ pub enum Change {
 }
 
 /// A change of a scenario's load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scale {
     /// Which scenario of the plan.
     pub scenario: usize,
@@ -47,7 +48,7 @@ pub struct Scale {
 }
 
 /// Everything that was changed in a run so far. Version 0 is the plan as it was written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
     version: u64,
     pauses: Vec<Pause>,
@@ -206,6 +207,18 @@ impl Control {
             (at, scale.change)
         })
         .collect()
+    }
+
+    /// Where in a scenario's own time somebody's run times are; those that pass in a pause are nowhere.
+    #[must_use]
+    pub fn windows(&self, scenario: &Scenario, windows: &[(u64, u64)]) -> Vec<(u64, u64)> {
+        let start = as_nanos(scenario.start_time);
+        let place = |run: u64| match run {
+            u64::MAX => u64::MAX,
+            run => self.stage_time(run).saturating_sub(start),
+        };
+        let placed = windows.iter().map(|(from, to)| (place(*from), place(*to)));
+        placed.filter(|(from, to)| from < to).collect()
     }
 
     /// The VUs of a closed scenario over its own time, as changed.

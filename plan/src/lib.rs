@@ -31,6 +31,7 @@ pub mod bundle;
 pub mod control;
 pub mod curve;
 pub mod model;
+pub mod shares;
 pub mod stripe;
 
 pub use bundle::{Bundle, Overrides};
@@ -41,5 +42,6 @@ pub use diagnostics::{Diagnostic, Diagnostics, Place, near_miss};
 pub use duration::{format as format_duration, parse as parse_duration};
 pub use explain::{Explanation, MOST_STEPS};
 pub use model::*;
+pub use shares::{Ownership, SeatChange, Shares, Tenure, Turns};
 pub use stripe::{Stripe, StripeError};
 pub use template::{Scope, text_of};

@@ -9,7 +9,7 @@ pub use crate::data::{DataSet, Rows};
 pub use crate::executor::{Executor, Stage};
 pub use crate::flow::Flow;
 pub use crate::json_path::JsonPath;
-pub use crate::options::{Options, TrendStat};
+pub use crate::options::{OnAgentLoss, Options, TrendStat};
 pub use crate::phase::{Phase, PhaseKind};
 pub use crate::rows::{RowNeed, Taking};
 pub use crate::scenario::{Arrivals, Scenario};

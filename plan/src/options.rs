@@ -1,11 +1,11 @@
 //! Run-wide options: k6's names and defaults, throng's `baseURL`.
 
 use crate::Overrides;
-use crate::diagnostics::Place;
+use crate::diagnostics::{Place, suggestion};
 use crate::draft::{Fields, Kind, Node, Reader};
 use crate::duration;
 use crate::scenario::read_tags;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -39,6 +39,59 @@ pub struct Options {
     pub summary_trend_stats: Vec<TrendStat>,
     /// `--compat k6`.
     pub compat_k6: bool,
+    /// `onAgentLoss` and `--on-agent-loss`.
+    pub on_agent_loss: OnAgentLoss,
+}
+
+/// What becomes of a run when an agent is lost whose load was not over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnAgentLoss {
+    /// The others take its share over.
+    #[default]
+    Redistribute,
+    /// The others go on with their own shares; the lost agent's is missing.
+    Continue,
+    /// The run is stopped.
+    Abort,
+}
+
+impl OnAgentLoss {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Redistribute, Self::Continue, Self::Abort];
+
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Redistribute => "redistribute",
+            Self::Continue => "continue",
+            Self::Abort => "abort",
+        }
+    }
+
+    fn unknown(text: &str) -> String {
+        format!("`{text}` is no way to go on when an agent is lost")
+    }
+
+    fn near(text: &str) -> String {
+        suggestion(text, Self::ALL.map(Self::name))
+    }
+}
+
+impl std::str::FromStr for OnAgentLoss {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|policy| policy.name() == text);
+        found.ok_or_else(|| format!("{}; {}", Self::unknown(text), Self::near(text)))
+    }
+}
+
+impl fmt::Display for OnAgentLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// A column of a trend in the report.
@@ -184,7 +237,23 @@ pub(crate) fn read(fields: &mut Fields<'_>, overrides: &Overrides) -> Options {
         dns_ttl: dns_ttl(fields).unwrap_or(Duration::from_secs(300)),
         summary_trend_stats: summary_trend_stats.unwrap_or_else(TrendStat::defaults),
         compat_k6: overrides.compat_k6,
+        on_agent_loss: on_agent_loss(fields, overrides),
     }
+}
+
+fn on_agent_loss(fields: &mut Fields<'_>, overrides: &Overrides) -> OnAgentLoss {
+    let reader = fields.reader;
+    let written = fields.get("onAgentLoss").and_then(|node| {
+        let text = reader.text(node, "`redistribute`, `continue` or `abort`")?;
+        let text = text.trim();
+        let policy = text.parse().ok();
+        if policy.is_none() {
+            let (what, help) = (OnAgentLoss::unknown(text), OnAgentLoss::near(text));
+            reader.error_help(&node.place, what, help);
+        }
+        policy
+    });
+    overrides.on_agent_loss.or(written).unwrap_or_default()
 }
 
 fn base_url(reader: Reader<'_>, text: &str, place: &Place) -> Option<String> {

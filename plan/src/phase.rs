@@ -3,14 +3,14 @@
 use crate::draft::{Fields, Key, Node};
 use crate::options::timeout;
 use crate::{FlowId, Overrides};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// k6's default of `setupTimeout` and `teardownTimeout`.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PhaseKind {
     /// Before the load.
     Setup,

@@ -3,7 +3,7 @@
 //! Laws: the rows of all agents are all that are needed; without `recycle` no two agents have the same one.
 
 use crate::stripe::LONGEST_PATTERN;
-use crate::{DataId, DataSet, Executor, Expression, Plan, Rows, Scenario, Step, Stripe};
+use crate::{DataId, DataSet, Executor, Expression, Plan, Rows, Scenario, Shares, Step};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -113,22 +113,27 @@ impl Plan {
         ))
     }
 
-    /// The rows that an agent is to have of a set of which each VU or iteration takes its own, and of which there are `count`.
+    /// The rows that an agent is to have, after all changes so far, of a set of which each VU or iteration takes its own, and of which
+    /// there are `count`.
     #[must_use]
-    pub fn rows_of(&self, data: DataId, stripe: &Stripe, seat: usize, count: u64) -> BTreeSet<u64> {
+    pub fn rows_of(&self, data: DataId, shares: &Shares, seat: usize, count: u64) -> BTreeSet<u64> {
         let mut rows = BTreeSet::new();
         if count == 0 {
             return rows;
         }
-        // The owners of rows repeat after so many at the latest.
-        let all = count.saturating_mul(LONGEST_PATTERN);
         for need in self.rows_needed(data) {
             let executor = &self.scenarios[need.scenario].executor;
             let own = match need.by {
-                Taking::Vu => stripe.clone(),
-                Taking::Iteration => stripe.of_arrivals(executor.max_vus()),
+                Taking::Vu => shares.clone(),
+                Taking::Iteration => shares.of_arrivals(executor.max_vus()),
             };
-            rows.extend(own.below(seat, need.rows.min(all)).map(|i| i % count));
+            let own = own.under(if executor.vus_move() { usize::MAX } else { 0 });
+            // The owners of rows repeat after so many at the latest, as long as nothing changed; else a row too many does no harm.
+            let most = count.saturating_mul(LONGEST_PATTERN);
+            if need.rows > most && !own.is_base() {
+                return (0..count).collect();
+            }
+            rows.extend(own.below(seat, need.rows.min(most)).map(|i| i % count));
         }
         rows
     }

@@ -38,6 +38,9 @@ pub enum StripeError {
         "the weights add up to {0} after division by their greatest common divisor; at most {LONGEST_PATTERN} can be striped: use rounder weights"
     )]
     TooFine(u64),
+    /// A change names a seat that never was.
+    #[error("there is no seat {0}")]
+    NoSuchSeat(usize),
 }
 
 impl Stripe {
@@ -67,20 +70,13 @@ impl Stripe {
     /// # Errors
     /// If nobody has a weight, or the weights are too fine to be striped.
     pub fn try_new(weights: Vec<u32>) -> Result<Self, StripeError> {
-        let divisor = weights.iter().copied().fold(0, greatest_common_divisor);
-        if divisor == 0 {
-            return Err(StripeError::Nobody);
-        }
+        let (divisor, period) = Self::check(&weights)?;
         let weights: Vec<u32> = weights.iter().map(|w| w / divisor).collect();
         if weights.iter().all(|w| *w == 1) {
             return Ok(Self {
                 weights,
                 pattern: Pattern::Equal,
             });
-        }
-        let period: u64 = weights.iter().map(|w| u64::from(*w)).sum();
-        if period > LONGEST_PATTERN {
-            return Err(StripeError::TooFine(period));
         }
         let owners = chairman(&weights, period);
         let mut owned = vec![Vec::new(); weights.len()];
@@ -91,6 +87,19 @@ impl Stripe {
             weights,
             pattern: Pattern::Weighted { owners, owned },
         })
+    }
+
+    /// The weights' greatest common divisor, and the length of their pattern.
+    pub(crate) fn check(weights: &[u32]) -> Result<(u32, u64), StripeError> {
+        let divisor = weights.iter().copied().fold(0, greatest_common_divisor);
+        if divisor == 0 {
+            return Err(StripeError::Nobody);
+        }
+        let period = weights.iter().map(|w| u64::from(w / divisor)).sum();
+        if period > LONGEST_PATTERN && weights.iter().any(|w| *w != divisor) {
+            return Err(StripeError::TooFine(period));
+        }
+        Ok((divisor, period))
     }
 
     /// The stripe of an open executor's arrivals, whose VUs (at most `max_vus`) are divided by this one: an agent that owns no
@@ -108,6 +117,11 @@ impl Stripe {
             .collect();
         // Fewer weights than ours, so their pattern is no longer; with no VU at all nobody can begin anything.
         Self::try_new(weights).unwrap_or_else(|_| self.clone())
+    }
+
+    /// One per agent, divided by their greatest common divisor.
+    pub(crate) fn weights(&self) -> &[u32] {
+        &self.weights
     }
 
     /// How many agents there are, those of weight zero included.

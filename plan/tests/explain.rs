@@ -126,3 +126,28 @@ fn a_plan_of_many_agents_and_vus_stays_short() {
     assert!(explanation.text().lines().count() < 90);
     assert_eq!(explanation.cut_short(), ["main"]);
 }
+
+#[test]
+fn rows_of_setup_are_counted_where_they_are_held() {
+    let bundle = Bundle {
+        name: "t.yaml".to_owned(),
+        source: "
+data: { s: { setup: true } }
+setup: [{ give: { s: 1 } }]
+scenarios: { main: { executor: constant-vus, vus: 300000, duration: 1s } }
+flows: { default: [{ let: { row: { own: s } } }, { get: 'http://h/{{ row }}' }] }
+"
+        .to_owned(),
+        ..Bundle::default()
+    };
+    let plan = compile(&bundle).unwrap();
+    let text = Explanation::new(&plan, Stripe::new(vec![2, 1]), 0).text();
+    for line in [
+        "  program 12.0 MiB + VUs x 24 KiB + rows (setup's x 2 KiB)",
+        "       0    200000 VUs and 200000 rows of setup's",
+        "       1    100000 VUs and 100000 rows of setup's",
+        "  s: given by setup, 300000 rows needed; an agent holds only its own",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}

@@ -232,6 +232,7 @@ noVUConnectionReuse: true
 noCookiesReset: true
 discardResponseBodies: true
 dns: { ttl: inf }
+onAgentLoss: abort
 summaryTrendStats: [avg, p(99.9), count]
 flows: { default: [{ get: /x }] }
 ",
@@ -242,6 +243,12 @@ flows: { default: [{ get: /x }] }
     let plan = compiled(&bundle);
     let o = &plan.options;
     assert_eq!(o.base_url.as_deref(), Some("http://h:1/base"));
+    assert_eq!(o.on_agent_loss, OnAgentLoss::Abort);
+    let mut other = bundle.clone();
+    other.overrides.on_agent_loss = Some(OnAgentLoss::Continue);
+    let other = compiled(&other);
+    assert_eq!(other.options.on_agent_loss, OnAgentLoss::Continue);
+    assert_ne!(other.digest(), plan.digest(), "it is part of what is meant");
     assert_eq!(
         o.tags,
         BTreeMap::from([

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use throng_plan::{Bundle, Overrides, Plan, Step, Stripe, compile};
+use throng_plan::{Bundle, Overrides, Plan, Shares, Step, Stripe, compile};
 
 fn bundle(source: &str) -> Bundle {
     Bundle {
@@ -321,12 +321,13 @@ proptest! {
         let plan = two(vus, rate, recycle);
         prop_assume!(plan.too_few_rows(0, count).is_none());
         let agents = weights.len();
+        let shares = Shares::new(weights.clone()).unwrap();
         let stripe = Stripe::new(weights);
         let arrivals = stripe.of_arrivals(3);
         let due = plan.scenarios[1].executor.arrival_curve().unwrap().total();
         let mut all = BTreeMap::new();
         for seat in 0..agents {
-            let rows = plan.rows_of(0, &stripe, seat, count);
+            let rows = plan.rows_of(0, &shares, seat, count);
             let taken = stripe.below(seat, vus).chain(arrivals.below(seat, due));
             prop_assert_eq!(&rows, &taken.map(|i| i % count).collect());
             for row in rows {
@@ -341,9 +342,9 @@ proptest! {
     #[test]
     fn rows_are_disjoint_and_complete(agents in 1u32..9, vus in 1u64..500, more in 0u64..50) {
         let plan = plan(&load(vus, GOOD));
-        let stripe = Stripe::equal(agents);
+        let shares = Shares::equal(agents);
         let mut all: Vec<u64> = (0..agents as usize)
-            .flat_map(|seat| plan.rows_of(1, &stripe, seat, vus + more))
+            .flat_map(|seat| plan.rows_of(1, &shares, seat, vus + more))
             .collect();
         all.sort_unstable();
         prop_assert_eq!(all, (0..vus).collect::<Vec<_>>());

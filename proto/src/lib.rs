@@ -6,9 +6,13 @@ pub mod bundle;
 pub mod control;
 pub mod convert;
 pub mod level;
+pub mod transcript;
 
 /// Version of the wire contract; agents and controllers of different versions refuse each other, aloud.
 pub const PROTOCOL: u32 = 1;
+
+/// The `error` tag of requests that failed for want of something on the agent's own host: the target never saw them.
+pub const LOCAL_ERROR: &str = "out of local resources";
 /// Largest piece of a bundle in one message, in bytes.
 pub const CHUNK: usize = 1 << 20;
 /// Largest message either side takes, in bytes; tonic's own limit is 4 MiB. Intervals above it must be split by their sender.

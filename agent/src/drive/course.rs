@@ -42,9 +42,14 @@ impl Course {
         self.control.stage_time(run).checked_sub(self.start)
     }
 
+    /// The run time at which `ns` of its time have passed and it goes on; `None` if it is paused before, and nobody has resumed.
+    pub(crate) fn run_time(&self, ns: u64) -> Option<u64> {
+        self.control.run_time(self.start.saturating_add(ns))
+    }
+
     /// When `ns` of its time have passed and it goes on; `None` if it is paused before, and nobody has resumed.
     pub(crate) fn moment(&self, ns: u64) -> Option<Instant> {
-        let run = self.control.run_time(self.start.saturating_add(ns))?;
+        let run = self.run_time(ns)?;
         Some(self.t0 + Duration::from_nanos(run))
     }
 

@@ -8,7 +8,7 @@ use crate::stop::Going;
 use crate::vu::Site;
 use plan::Span;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
 /// The VUs of one worker that are within a span now.
@@ -54,6 +54,13 @@ impl Holds {
         self.held.borrow_mut().insert(key, hold);
         site.active.set(site.active.get() + 1);
         Held { site, key }
+    }
+
+    /// VUs of a scenario that are held.
+    pub(crate) fn numbers(&self, scenario: usize) -> BTreeSet<u64> {
+        let held = self.held.borrow();
+        let ours = held.values().filter(|hold| hold.scenario == scenario);
+        ours.map(|hold| hold.number).collect()
     }
 
     /// Counts what was held up to now.

@@ -23,8 +23,6 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Indexes {
     scenario: usize,
-    /// VUs of this agent: at least so many indexes are asked for at once.
-    vus: u64,
     store: Mutex<Store>,
     more: Notify,
     reports: UnboundedSender<Report>,
@@ -32,6 +30,8 @@ pub(crate) struct Indexes {
 
 #[derive(Debug, Default)]
 struct Store {
+    /// VUs of this agent: at least so many indexes are asked for at once; none, if there are none.
+    vus: u64,
     ranges: VecDeque<Range<u64>>,
     left: u64,
     asked: bool,
@@ -61,12 +61,12 @@ impl Indexes {
         reports: UnboundedSender<Report>,
     ) -> Self {
         let store = Store {
+            vus,
             workers,
             ..Store::default()
         };
         Self {
             scenario,
-            vus,
             store: Mutex::new(store),
             more: Notify::new(),
             reports,
@@ -75,8 +75,40 @@ impl Indexes {
 
     /// Asks for the first block, so that it is here when the load begins. An agent without VUs asks for nothing.
     pub(crate) fn ask_ahead(&self) {
-        if self.vus > 0 {
-            self.ask(&mut self.lock());
+        self.ask(&mut self.lock());
+    }
+
+    /// From now on this agent has so many VUs.
+    pub(crate) fn serve(&self, vus: u64) {
+        let mut store = self.lock();
+        store.vus = vus;
+        self.ask(&mut store);
+        drop(store);
+        self.more.notify_waiters();
+    }
+
+    /// Asks whether there are more, unless that will be heard anyway.
+    pub(crate) fn inquire(&self) {
+        let mut store = self.lock();
+        if store.vus == 0 && !store.last && !store.asked {
+            store.asked = true;
+            self.want(0);
+        }
+    }
+
+    /// Once no index is left that a VU of this agent could take.
+    pub(crate) async fn exhausted(&self) {
+        loop {
+            let more = self.more.notified();
+            tokio::pin!(more);
+            more.as_mut().enable();
+            {
+                let store = self.lock();
+                if store.last && (store.left == 0 || store.vus == 0) {
+                    return;
+                }
+            }
+            more.await;
         }
     }
 
@@ -92,9 +124,15 @@ impl Indexes {
                 let found = store.take();
                 store.starved |= found.is_none();
                 self.ask(&mut store);
+                if store.last && store.left == 0 {
+                    self.more.notify_waiters();
+                }
                 match found {
                     Some(index) => return Taken::Index(index),
-                    None if store.last => return Taken::NoMore,
+                    // Nobody asks for more for VUs that go to others.
+                    None if store.last || (store.vus == 0 && !store.asked) => {
+                        return Taken::NoMore;
+                    }
                     None => {}
                 }
             }
@@ -146,16 +184,20 @@ impl Indexes {
         } else {
             store.taken as f64 / elapsed.as_secs_f64()
         };
-        let rate = (per_second.ceil() as u64).max(self.vus).max(1);
+        let rate = (per_second.ceil() as u64).max(store.vus);
         let block = rate.saturating_mul(1 << store.dry);
-        if !store.last && !store.asked && store.left <= block / 2 {
+        if store.vus > 0 && !store.last && !store.asked && store.left <= block / 2 {
             store.asked = true;
-            // The link is gone only when the crew is being dropped.
-            let _ = self.reports.send(Report::WantIterations {
-                scenario: self.scenario,
-                want: block,
-            });
+            self.want(block);
         }
+    }
+
+    fn want(&self, want: u64) {
+        // The link is gone only when the crew is being dropped.
+        let _ = self.reports.send(Report::WantIterations {
+            scenario: self.scenario,
+            want,
+        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Store> {

@@ -1,12 +1,16 @@
 //! Drivers: when a VU runs its iterations. Closed executors hold VUs, open ones let arrivals take them.
 //!
-//! Curves and stripes say what is due; drivers only wait, and begin.
+//! Curves and shares say what is due; drivers only wait, and begin.
 
 pub(crate) mod closed;
 pub(crate) mod course;
+pub(crate) mod giving;
 pub(crate) mod holds;
 pub(crate) mod indexes;
 pub(crate) mod open;
+pub(crate) mod pool;
+pub(crate) mod roster;
+pub(crate) mod sequence;
 
 use plan::Plan;
 

@@ -4,128 +4,63 @@
 //! what is found later than the scenario's `catchUp` is expired. An arrival without a free VU goes to a worker that has one, or is dropped.
 
 use super::course::Course;
-use super::vu_id;
+use super::pool::{Arrival, Bench, Pool};
+use super::sequence::{self, Due, Next, Sequence};
 use crate::alarm::Alarm;
 use crate::clock;
+use crate::obedience::Member;
 use crate::recorder::DropReason;
+use crate::share::Share;
 use crate::stop::Going;
-use crate::vu::{Limit, Site, Turn, Vu};
-use plan::{Control, Stripe};
+use crate::vu::{Limit, Site, Turn, nanos};
+use plan::{Control, ScaledArrivals};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
-
-/// An arrival that is due.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Arrival {
-    /// Its index in the whole test's scenario.
-    index: u64,
-    due: Instant,
-}
-
-/// One agent's VUs of one scenario, as its workers see them: how many each has free, and the way to it.
-#[derive(Debug)]
-pub(crate) struct Pool {
-    free: Vec<AtomicU64>,
-    ways: Vec<UnboundedSender<Arrival>>,
-    /// VUs that may still be made.
-    growth: AtomicU64,
-}
-
-impl Pool {
-    /// For `workers` workers, which may together make `growth` VUs beyond those they begin with; and each worker's mailbox.
-    pub(crate) fn new(workers: usize, growth: u64) -> (Arc<Self>, Vec<UnboundedReceiver<Arrival>>) {
-        let (ways, mail) = (0..workers)
-            .map(|_| tokio::sync::mpsc::unbounded_channel())
-            .unzip();
-        let free = (0..workers).map(|_| AtomicU64::new(0)).collect();
-        let pool = Self {
-            free,
-            ways,
-            growth: AtomicU64::new(growth),
-        };
-        (Arc::new(pool), mail)
-    }
-
-    /// Claims a free VU of a worker.
-    fn claim(&self, worker: usize) -> bool {
-        take_one(&self.free[worker])
-    }
-
-    /// Claims a VU of some other worker and sends the arrival there.
-    fn pass_on(&self, from: usize, arrival: Arrival) -> bool {
-        (1..self.free.len())
-            .map(|step| (from + step) % self.free.len())
-            .any(|worker| self.claim(worker) && self.ways[worker].send(arrival).is_ok())
-    }
-}
-
-fn take_one(count: &AtomicU64) -> bool {
-    count
-        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1))
-        .is_ok()
-}
 
 /// One worker's part of an open scenario.
 pub(crate) struct Open {
     pub(crate) site: Rc<Site>,
     pub(crate) scenario: usize,
-    /// Which arrivals are whose.
-    pub(crate) stripe: Stripe,
-    pub(crate) seat: usize,
-    pub(crate) worker: usize,
-    pub(crate) workers: usize,
     pub(crate) pool: Arc<Pool>,
     pub(crate) mail: UnboundedReceiver<Arrival>,
-    /// VU numbers (from 0 in the scenario) this worker makes before the start, and those it may make later.
-    pub(crate) made: Vec<u64>,
-    pub(crate) later: VecDeque<u64>,
+    pub(crate) member: Member,
     pub(crate) alarm: Alarm,
 }
 
 /// When arrivals are due, under one version of the changes.
 struct Timetable {
     course: Course,
-    curve: Option<plan::ScaledArrivals>,
+    curve: Option<ScaledArrivals>,
     /// When the last stage ends; `None` if that is not known in a pause.
     end: Option<Instant>,
 }
 
-/// When an arrival is due.
-#[derive(Debug, Clone, Copy)]
-enum Due {
-    At(Arrival),
-    /// There is no such arrival.
-    Never,
-    /// When somebody resumes.
-    Unknown,
+impl sequence::Timetable for Timetable {
+    fn due(&self, index: u64) -> Due {
+        let Some(ns) = self.curve.as_ref().and_then(|curve| curve.due_at(index)) else {
+            return Due::Never;
+        };
+        self.course.run_time(ns).map_or(Due::Unknown, Due::At)
+    }
+
+    fn total(&self) -> u64 {
+        self.curve.as_ref().map_or(0, ScaledArrivals::total)
+    }
 }
 
 impl Timetable {
-    /// A worker's `k`-th arrival of its agent's.
-    fn arrival(&self, of: &Open, k: u64) -> Due {
-        let Some(curve) = &self.curve else {
-            return Due::Never;
-        };
-        if k >= of.stripe.count_below(of.seat, curve.total()) {
-            return Due::Never;
-        }
-        let index = of.stripe.nth(of.seat, k);
-        let Some(ns) = curve.due_at(index) else {
-            return Due::Never;
-        };
-        match self.course.moment(ns) {
-            Some(due) => Due::At(Arrival { index, due }),
-            None => Due::Unknown,
-        }
-    }
-
-    fn is_over(&self, now: Instant) -> bool {
-        self.end.is_some_and(|end| now >= end)
+    fn new(site: &Site, scenario: usize, control: Arc<Control>) -> Self {
+        let it = &site.plan.scenarios[scenario];
+        let curve = control.arrivals(scenario, it, site.plan.seed);
+        let course = Course::new(site, scenario, control);
+        let end = curve
+            .as_ref()
+            .and_then(|curve| course.moment(curve.duration()));
+        Self { course, curve, end }
     }
 }
 
@@ -136,45 +71,54 @@ async fn wait_until(alarm: &mut Alarm, moment: Option<Instant>) {
     }
 }
 
-/// The free VUs of this worker.
-type Free = Rc<RefCell<Vec<Vu>>>;
-
 impl Open {
     /// Begins arrivals until the scenario is over, then waits for those that run.
     pub(crate) async fn drive(mut self) {
-        let free: Free = Rc::default();
-        for number in std::mem::take(&mut self.made) {
-            self.make(number, &free);
-        }
+        let bench = Bench::new(&self.site, self.scenario, &self.pool);
+        let bench = Rc::new(RefCell::new(bench));
         let mut stop = self.site.stop.clone();
         let mut running = tokio::task::JoinSet::new();
-        let mut next = self.worker as u64;
-        let mut timetable = self.timetable(stop.take_control());
+        let (control, mut share) = stop.take();
+        let mut sequence = Sequence::new(share.seat, self.site.turn, self.scenario);
+        let mut timetable = self.hear(control, &share, &mut sequence, &bench);
         while self.site.stop.going() == Going::On {
-            let arrival = timetable.arrival(&self, next);
+            let next = sequence.peek(&timetable);
+            let settles = bench.borrow().again.map(|run| self.moment(run));
+            if settles.is_some_and(|again| clock::now() >= again) {
+                self.settle(&share, &bench);
+            }
             // Passed-on arrivals may come until the end, also when our own are all begun. In a pause nothing comes.
-            let wake = match arrival {
-                Due::At(arrival) => Some(arrival.due),
-                Due::Never => timetable.end,
-                Due::Unknown => None,
+            let wake = match next {
+                Next::At { due, .. } => Some(self.moment(due)),
+                Next::Never => self.end(&timetable, &share),
+                Next::Unknown => None,
             };
-            if matches!(arrival, Due::Never) && timetable.is_over(clock::now()) {
+            if next == Next::Never && wake.is_some_and(|end| clock::now() >= end) {
                 break;
             }
             tokio::select! {
                 biased;
-                _ = stop.changed() => timetable = self.timetable(stop.control()),
+                going = stop.changed() => if going == Going::On {
+                    let control;
+                    (control, share) = stop.take();
+                    timetable = self.hear(control, &share, &mut sequence, &bench);
+                },
                 passed = self.mail.recv() => {
                     if let Some(passed) = passed {
                         // Its VU was claimed by the sender.
-                        self.begin(passed, &free, &mut running);
+                        self.begin(passed, &bench, &mut running);
                     }
                 }
-                () = wait_until(&mut self.alarm, wake) => {
+                () = wait_until(&mut self.alarm, [wake, settles].into_iter().flatten().min()) => {
                     if !self.site.fence.is_open() { break; }
-                    if let Due::At(arrival) = arrival {
-                        next += self.workers as u64;
-                        self.take_up(arrival, &free, &mut running);
+                    let now = clock::now();
+                    // Looked at after the clock: an arrival that is due now cannot have been given away by a word that was said before.
+                    if let (Next::At { index, due }, false) = (next, stop.has_news())
+                        && now >= self.moment(due)
+                    {
+                        sequence.advance(index);
+                        let due = self.moment(due);
+                        self.take_up(now, Arrival { index, due }, &bench, &mut running);
                     }
                 }
             }
@@ -186,40 +130,73 @@ impl Open {
         self.mail.close();
         while let Ok(passed) = self.mail.try_recv() {
             if self.site.goes_on() {
-                self.begin(passed, &free, &mut running);
+                self.begin(passed, &bench, &mut running);
             } else {
                 self.site.tally[self.scenario].dropped.add(1);
                 self.drop_one(DropReason::TimeUp);
             }
         }
+        let share = stop.share();
+        self.settle(&share, &bench);
+        drop(self.member);
         while let Some(done) = running.join_next().await {
             crate::worker::broke(done);
         }
     }
 
-    fn timetable(&self, control: Arc<Control>) -> Timetable {
-        let it = &self.site.plan.scenarios[self.scenario];
-        let curve = control.arrivals(self.scenario, it, self.site.plan.seed);
-        let course = Course::new(&self.site, self.scenario, control);
-        let end = curve
-            .as_ref()
-            .and_then(|curve| course.moment(curve.duration()));
-        Timetable { course, curve, end }
+    /// Takes what was told, and says so.
+    fn hear(
+        &self,
+        control: Arc<Control>,
+        share: &Share,
+        sequence: &mut Sequence,
+        bench: &RefCell<Bench>,
+    ) -> Timetable {
+        self.settle(share, bench);
+        sequence.hear(share, |telling| {
+            Timetable::new(&self.site, self.scenario, Arc::clone(&telling.control))
+        });
+        self.member.obeys(share.epoch);
+        Timetable::new(&self.site, self.scenario, control)
     }
 
-    fn take_up(&mut self, arrival: Arrival, free: &Free, running: &mut tokio::task::JoinSet<()>) {
+    fn settle(&self, share: &Share, bench: &RefCell<Bench>) {
+        let now = nanos(clock::now(), self.site.t0);
+        bench.borrow_mut().settle(share, now);
+    }
+
+    /// From when on nothing more can come.
+    fn end(&self, timetable: &Timetable, share: &Share) -> Option<Instant> {
+        // Whoever left gets nothing any more.
+        let left = share.shares().gone_from(share.seat);
+        let left = left.map(|run| self.moment(run));
+        [timetable.end, left].into_iter().flatten().min()
+    }
+
+    fn moment(&self, run: u64) -> Instant {
+        self.site.t0 + Duration::from_nanos(run)
+    }
+
+    fn take_up(
+        &self,
+        now: Instant,
+        arrival: Arrival,
+        bench: &Rc<RefCell<Bench>>,
+        running: &mut tokio::task::JoinSet<()>,
+    ) {
         let cells = &self.site.tally[self.scenario];
         cells.due.add(1);
         let catch_up = self.site.plan.scenarios[self.scenario].catch_up;
-        if clock::now().saturating_duration_since(arrival.due) > catch_up {
+        let worker = self.site.turn.0;
+        if now.saturating_duration_since(arrival.due) > catch_up {
             cells.expired.add(1);
             self.drop_one(DropReason::Expired);
-        } else if self.pool.claim(self.worker) {
-            self.begin(arrival, free, running);
-        } else if !self.pool.pass_on(self.worker, arrival) {
+        } else if self.pool.claim(worker) {
+            self.begin(arrival, bench, running);
+        } else if !self.pool.pass_on(worker, arrival) {
             cells.dropped.add(1);
             self.drop_one(DropReason::NoFreeVu);
-            self.grow(free);
+            self.grow(bench);
         }
     }
 
@@ -229,26 +206,31 @@ impl Open {
     }
 
     /// Runs an arrival on a VU that was claimed for it.
-    fn begin(&self, arrival: Arrival, free: &Free, running: &mut tokio::task::JoinSet<()>) {
-        let Some(mut vu) = free.borrow_mut().pop() else {
+    fn begin(
+        &self,
+        arrival: Arrival,
+        bench: &Rc<RefCell<Bench>>,
+        running: &mut tokio::task::JoinSet<()>,
+    ) {
+        let Some(mut vu) = bench.borrow_mut().take() else {
             // Unreachable while claims and VUs are counted alike; counted all the same.
             self.site.tally[self.scenario].dropped.add(1);
             self.drop_one(DropReason::NoFreeVu);
             return;
         };
         let site = Rc::clone(&self.site);
-        let (scenario, worker) = (self.scenario, self.worker);
-        let (pool, free) = (Arc::clone(&self.pool), Rc::clone(free));
+        let (scenario, bench) = (self.scenario, Rc::clone(bench));
         running.spawn_local(async move {
             let grace = site.plan.scenarios[scenario].graceful_stop;
             let cut_end =
                 site.plan.scenarios[scenario].cut_end() - site.plan.scenarios[scenario].start_time;
             let cut_end = u64::try_from(cut_end.as_nanos()).unwrap_or(u64::MAX);
-            let anew = |control: &Arc<Control>| {
+            let anew = |control: &Arc<Control>, _: &Share| {
                 Course::new(&site, scenario, Arc::clone(control)).moment_or_far(cut_end)
             };
+            let (control, share) = site.stop.word();
             let limit = Limit {
-                at: anew(&site.stop.control()),
+                at: anew(&control, &share),
                 anew: &anew,
             };
             let turn = Turn {
@@ -259,36 +241,23 @@ impl Open {
             site.active.set(site.active.get() + 1);
             vu.iterate(turn, limit, grace).await;
             site.active.set(site.active.get() - 1);
-            free.borrow_mut().push(vu);
-            pool.free[worker].fetch_add(1, Ordering::AcqRel);
+            bench.borrow_mut().give_back(vu);
         });
     }
 
-    fn make(&self, number: u64, free: &Free) {
-        let id = vu_id(&self.site.plan, self.scenario, number);
-        let vu = Vu::new(Rc::clone(&self.site), self.scenario, id);
-        free.borrow_mut().push(vu);
-        self.pool.free[self.worker].fetch_add(1, Ordering::AcqRel);
-    }
-
     /// k6: an arrival that found no VU is dropped, and one more VU is made for those to come, up to `maxVUs`.
-    fn grow(&mut self, free: &Free) {
-        if self.site.stop.going() != Going::On {
+    fn grow(&self, bench: &RefCell<Bench>) {
+        if self.site.stop.going() != Going::On || bench.borrow_mut().grow() {
             return;
         }
-        match self.later.pop_front() {
-            Some(number) if take_one(&self.pool.growth) => self.make(number, free),
-            Some(_) | None => {
-                let plan = &self.site.plan;
-                let name = &plan.scenarios[self.scenario].name;
-                let most = plan.scenarios[self.scenario].executor.max_vus();
-                let mut recorder = self.site.recorder.borrow_mut();
-                recorder.lines.message(
-                    proto::v1::Level::Warn,
-                    &format!("scenario {name}: arrivals dropped, all VUs are busy (maxVUs {most} in the whole fleet)"),
-                    String::new,
-                );
-            }
-        }
+        let plan = &self.site.plan;
+        let name = &plan.scenarios[self.scenario].name;
+        let most = plan.scenarios[self.scenario].executor.max_vus();
+        let mut recorder = self.site.recorder.borrow_mut();
+        recorder.lines.message(
+            proto::v1::Level::Warn,
+            &format!("scenario {name}: arrivals dropped, all VUs are busy (maxVUs {most} in the whole fleet)"),
+            String::new,
+        );
     }
 }

@@ -138,6 +138,7 @@ impl Client {
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<Answer, Fault> {
+        self.turn().await;
         let mut idle = self.idle();
         loop {
             let reused = idle.is_some();
@@ -192,6 +193,25 @@ impl Client {
                 ));
             }
             current.resent |= written && !error.unsent;
+            self.turn().await;
+        }
+    }
+
+    /// Waits until the agent's ceiling has room for one more request.
+    async fn turn(&mut self) {
+        let Some(ceiling) = &self.shared.bounds.ceiling else {
+            return;
+        };
+        let begun = now();
+        let wait = ceiling.turn(begun);
+        if wait.is_zero() {
+            return;
+        }
+        // Before the wait, so that the timeout is put off in time.
+        self.held.set(self.held.get() + wait);
+        tokio::time::sleep_until((begun + wait).into()).await;
+        if let Some(current) = &mut self.current {
+            current.begun = now();
         }
     }
 

@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::wire::Traffic;
 use bytes::Bytes;
 use http::HeaderMap;
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -40,6 +41,8 @@ pub struct Client {
     /// The request that is under way: its hops so far, and the one it is at.
     hops: Vec<Hop>,
     pub(super) current: Option<Current>,
+    /// How long the request that is under way waited for its turns; the timeout does not count it.
+    pub(super) held: Rc<Cell<Duration>>,
 }
 
 /// What an unfinished request leaves behind when its future is dropped.
@@ -73,6 +76,7 @@ impl Client {
             timer: None,
             hops: Vec::new(),
             current: None,
+            held: Rc::default(),
         }
     }
 
@@ -100,11 +104,24 @@ impl Client {
         };
         self.current = Some(Current::new(url, method));
         let mut timer = self.timer(timeout);
+        let (held, mut counted) = (Rc::clone(&self.held), Duration::ZERO);
+        held.set(Duration::ZERO);
         let finished = {
             let mut chain = pin!(self.chain(outgoing));
-            poll_fn(|cx| match chain.as_mut().poll(cx) {
-                Poll::Ready(last) => Poll::Ready(Some(last)),
-                Poll::Pending => timer.as_mut().poll(cx).map(|()| None),
+            poll_fn(|cx| {
+                if let Poll::Ready(last) = chain.as_mut().poll(cx) {
+                    return Poll::Ready(Some(last));
+                }
+                while timer.as_mut().poll(cx).is_ready() {
+                    let more = held.get() - counted;
+                    if more.is_zero() {
+                        return Poll::Ready(None);
+                    }
+                    counted = held.get();
+                    let later = timer.deadline() + more;
+                    timer.as_mut().reset(later);
+                }
+                Poll::Pending
             })
             .await
         };
@@ -118,6 +135,7 @@ impl Client {
             hops: std::mem::take(&mut self.hops),
             headers,
             body,
+            held: self.held.get(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Opening a connection: resolve, connect, TLS, HTTP handshake, each stamped as it happens.
 
+use super::allow::Targets;
 use super::clock::now;
 use super::conn::{Body, Conn, Link, Origin, is_https};
 use super::dial::Stream;
@@ -12,7 +13,7 @@ use http::HeaderValue;
 use http::uri::Authority;
 use hyper::client::conn::{http1, http2};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +54,15 @@ pub(super) async fn open(
     };
     let host = url.host_str().ok_or_else(bad)?;
     let port = url.port_or_known_default().ok_or_else(bad)?;
-    let addresses = shared.names.lookup(host).await?;
+    let mut addresses = shared.names.lookup(host).await?;
+    if let Some(targets) = &shared.bounds.targets {
+        // Here, because every connection is opened here: of steps, of redirects, of a preflight, and again when a name has moved.
+        let resolved = addresses.clone();
+        addresses.retain(|ip| targets.allow(host, port, *ip));
+        if addresses.is_empty() {
+            return Err(not_allowed(host, port, &resolved, targets));
+        }
+    }
     marks.connect_began = Some(now());
     let stream = dial(shared, host, port, &addresses).await?;
     let connected = now();
@@ -97,12 +106,26 @@ pub(super) async fn open(
     })
 }
 
+fn not_allowed(host: &str, port: u16, resolved: &[IpAddr], targets: &Targets) -> Fault {
+    let literal = |ip: &IpAddr| host.contains(&ip.to_string());
+    let at = match resolved.first().filter(|ip| !literal(ip)) {
+        Some(ip) => format!(" at {ip}"),
+        None => String::new(),
+    };
+    Fault::new(
+        Failure::NotAllowed,
+        format!(
+            "{host}:{port}{at} is not among what this agent may talk to (--allow-target {targets})"
+        ),
+    )
+}
+
 /// Tries the addresses in order. Each gets an even part of the time that is left, but not less than two seconds of it.
 async fn dial(
     shared: &Shared,
     host: &str,
     port: u16,
-    addresses: &[std::net::IpAddr],
+    addresses: &[IpAddr],
 ) -> Result<Box<dyn Stream>, Fault> {
     let began = now();
     let mut first = None;

@@ -44,6 +44,8 @@ pub enum Failure {
     Redirect,
     /// The URL cannot be asked for.
     Url,
+    /// The agent may not talk to this target; nothing was sent.
+    NotAllowed,
     /// The body's encoding could not be undone.
     Decoding,
     /// The body is larger than is kept in memory.
@@ -59,6 +61,7 @@ impl Failure {
         match self {
             Self::Timeout => 1050,
             Self::Dns => 1101,
+            Self::NotAllowed => 1110,
             Self::Unreachable | Self::Local => 1210,
             Self::ConnectTimeout => 1211,
             Self::Refused => 1212,
@@ -88,11 +91,12 @@ impl Failure {
             Self::Tls => "TLS error",
             Self::TlsUntrusted => "certificate not trusted",
             Self::TlsHostname => "certificate for another name",
-            Self::Local => "out of local resources",
+            Self::Local => proto::LOCAL_ERROR,
             Self::Protocol => "not HTTP",
             Self::Http2 => "HTTP/2 error",
             Self::Redirect => "bad redirect",
             Self::Url => "bad URL",
+            Self::NotAllowed => "target not allowed on this agent",
             Self::Decoding => "body not decodable",
             Self::TooLarge => "body too large",
             Self::Other => "other error",

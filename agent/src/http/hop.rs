@@ -137,6 +137,8 @@ pub struct Exchange {
     pub headers: HeaderMap,
     /// Its body, decoded, if it was to be kept.
     pub body: Bytes,
+    /// How long its hops waited, before they were sent, for their turn under the agent's ceiling.
+    pub held: Duration,
 }
 
 impl Exchange {

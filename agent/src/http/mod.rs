@@ -12,10 +12,13 @@
 //! | `connect`, `conn` | opening a connection; one request and its response on it |
 //! | `wire`, `tap`, `frames` | the socket, counted and stamped; which of its bytes are the request's and the response's |
 //! | `resolve`, `dial`, `tls` | names, sockets, certificates |
+//! | `allow`, `ceiling` | what an agent will not do, whoever directs it: targets, requests per second |
 //! | `redirect`, `cookies`, `decode`, `failure` | the rules |
 
+mod allow;
 mod attempt;
 mod auth;
+mod ceiling;
 mod client;
 mod clock;
 mod conn;
@@ -36,10 +39,12 @@ mod tests;
 mod tls;
 mod wire;
 
+pub use allow::{Target, Targets};
+pub use ceiling::Ceiling;
 pub use client::{Client, Cut};
 pub use dial::{Dial, LocalFuture, Stream, TcpDial};
 pub use failure::Failure;
 pub use hop::{Exchange, Hop, Phases, Proto, Request};
 pub use preflight::preflight;
 pub use resolve::{Resolve, SystemResolve};
-pub use shared::{ClientConfigOptions, Shared, SharedError};
+pub use shared::{Bounds, ClientConfigOptions, Shared, SharedError};

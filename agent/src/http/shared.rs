@@ -1,5 +1,7 @@
 //! What all VUs of an agent have in common: TLS settings, the DNS cache, the doors to the network, a few options.
 
+use super::allow::Targets;
+use super::ceiling::Ceiling;
 use super::dial::{Dial, TcpDial};
 use super::resolve::{Names, Resolve, SystemResolve};
 use super::tls;
@@ -8,6 +10,15 @@ use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What an agent will not do, whoever directs it. By default there are none.
+#[derive(Debug, Clone, Default)]
+pub struct Bounds {
+    /// Whom it talks to; `None`: anybody.
+    pub targets: Option<Arc<Targets>>,
+    /// How many requests it sends; one for all runs of its life.
+    pub ceiling: Option<Arc<Ceiling>>,
+}
 
 /// How an agent's clients behave. `Default` is what k6 does.
 #[derive(Clone)]
@@ -29,6 +40,8 @@ pub struct ClientConfigOptions {
     pub max_body: usize,
     /// Certificates to trust beside the system's.
     pub extra_roots: Vec<CertificateDer<'static>>,
+    /// What is not done.
+    pub bounds: Bounds,
     /// The door to name servers.
     pub resolve: Arc<dyn Resolve>,
     /// The door to sockets.
@@ -46,6 +59,7 @@ impl Default for ClientConfigOptions {
             http2: true,
             max_body: 64 << 20,
             extra_roots: Vec::new(),
+            bounds: Bounds::default(),
             resolve: Arc::new(SystemResolve),
             dial: Arc::new(TcpDial),
         }
@@ -67,6 +81,7 @@ pub enum SharedError {
 pub struct Shared {
     pub(super) names: Names,
     pub(super) dial: Arc<dyn Dial>,
+    pub(super) bounds: Bounds,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) connect_timeout: Duration,
     pub(super) user_agent: Option<HeaderValue>,
@@ -90,6 +105,7 @@ impl Shared {
         Ok(Arc::new(Self {
             names: Names::new(options.resolve, options.dns_ttl),
             dial: options.dial,
+            bounds: options.bounds,
             tls: tls::config(
                 options.insecure_skip_tls_verify,
                 options.http2,
@@ -100,6 +116,12 @@ impl Shared {
             no_connection_reuse: options.no_connection_reuse,
             max_body: options.max_body,
         }))
+    }
+
+    /// The agent's ceiling, if it has one.
+    #[must_use]
+    pub fn ceiling(&self) -> Option<Arc<Ceiling>> {
+        self.bounds.ceiling.clone()
     }
 }
 

@@ -33,7 +33,7 @@ impl Pieces {
 ///
 /// # Errors
 /// What is wrong with the pieces, the bundle or the scenario in it.
-pub(crate) fn compile(chunks: Vec<BundleChunk>) -> Result<Compiled, Problem> {
+pub fn compile(chunks: Vec<BundleChunk>) -> Result<Compiled, Problem> {
     let local = |text: String| {
         (
             ProblemKind::ProblemLocal,

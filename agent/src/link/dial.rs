@@ -1,24 +1,26 @@
 //! Dials the controller: from an address to a stream on which it said welcome, or why not.
 //!
-//! Knows nothing of runs. When to dial again is the link's decision; how long to wait, [`pause`]'s.
+//! Knows nothing of runs. When to dial again is the core's decision.
 
+use super::core::Failure;
 use crate::clock;
-use crate::config::Error;
+use crate::config::{Access, Error};
 use proto::v1::fleet_client::FleetClient;
 use proto::v1::{FromAgent, Hello, ToAgent, Welcome, from_agent, to_agent};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
+use trust::dial::{Tls, cause, explain_status};
+use trust::{Address, DialError, Keeper};
 
 /// For one attempt, from resolving to the welcome.
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// How often an idle connection is probed, and how long the answer may take.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
-/// Between attempts: twice as long each time, within these.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-
 /// A stream on which the controller said welcome.
 #[derive(Debug)]
 pub(crate) struct Connected {
@@ -32,52 +34,91 @@ pub(crate) struct Connected {
     pub(crate) sent_ns: u64,
 }
 
-/// Why there is no such stream.
+/// Where to dial, and what to show there.
 #[derive(Debug, Clone)]
-pub(crate) enum Failure {
-    /// The controller does not want us.
-    Refused {
-        /// What it said.
-        reason: String,
-        /// It may want us later.
-        retry: bool,
-    },
-    /// It is closing for good.
-    SentHome,
-    /// Nobody answered, or not as a controller does.
-    Unreachable(String),
+pub(crate) struct Way {
+    address: Address,
+    endpoint: Endpoint,
+    keeper: Option<Arc<Keeper>>,
+    /// A simulation's network.
+    #[cfg(feature = "sim")]
+    pub(crate) sockets: Option<trust::dial::Sockets>,
+    /// A controller said welcome before: whatever the door says now may be otherwise in a moment.
+    welcomed: Arc<AtomicBool>,
 }
 
-/// Where to dial.
-///
-/// # Errors
-/// [`Error::Address`].
-pub(crate) fn endpoint(address: &str) -> Result<Endpoint, Error> {
-    let wrong = |why: String| Error::Address {
-        address: address.to_owned(),
-        why,
-    };
-    let url = url::Url::parse(address).map_err(|error| wrong(error.to_string()))?;
-    if url.scheme() != "http" {
-        return Err(wrong(format!("its scheme is {}", url.scheme())));
+impl Way {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// [`Error::Address`].
+    pub(crate) fn new(address: &str, access: &Access) -> Result<Self, Error> {
+        let wrong = |why: String| Error::Address(why);
+        let address =
+            Address::parse(address, access.insecure).map_err(|error| wrong(error.to_string()))?;
+        let endpoint = trust::dial::endpoint(&address)
+            .map_err(|error| wrong(error.to_string()))?
+            .http2_keep_alive_interval(KEEP_ALIVE.0)
+            .keep_alive_timeout(KEEP_ALIVE.1)
+            .keep_alive_while_idle(true);
+        let keeper = match (&access.source, address.is_tls()) {
+            (Some(source), true) => Some(Arc::new(Keeper::new(address.clone(), source.clone()))),
+            (None, true) => {
+                return Err(wrong(format!(
+                    "{} speaks TLS, which takes a join token or certificates",
+                    address.url()
+                )));
+            }
+            (_, false) => None,
+        };
+        Ok(Self {
+            address,
+            endpoint,
+            keeper,
+            #[cfg(feature = "sim")]
+            sockets: None,
+            welcomed: Arc::default(),
+        })
     }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(wrong("it names no host".to_owned()));
+
+    /// What keeps our certificate.
+    pub(crate) fn keeper(&self) -> Option<Arc<Keeper>> {
+        self.keeper.clone()
     }
-    let endpoint =
-        Endpoint::from_shared(address.to_owned()).map_err(|error| wrong(cause(&error)))?;
-    Ok(endpoint
-        .connect_timeout(ATTEMPT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE.0)
-        .keep_alive_timeout(KEEP_ALIVE.1)
-        .keep_alive_while_idle(true))
+
+    /// What an error of the door means for the link: whether to dial again.
+    fn failure(&self, error: DialError) -> Failure {
+        let text = error.to_string();
+        let refused = |reason| Failure::Refused {
+            reason,
+            retry: false,
+        };
+        match (error, &self.keeper) {
+            (DialError::Unreachable(_), _) => Failure::Unreachable(text),
+            (DialError::Refused(_), _) => refused(text),
+            (DialError::Rejected(_), Some(keeper)) if keeper.can_enrol() => {
+                // The token may give another; if it does not, that is the last word.
+                keeper.forget();
+                Failure::Unreachable(text)
+            }
+            (_, _) if self.welcomed.load(Ordering::Relaxed) => Failure::Unreachable(text),
+            (DialError::Rejected(_), _) => refused(format!(
+                "{text}; it takes a new join token, given with --join-file or THRONG_JOIN"
+            )),
+            _ => refused(text),
+        }
+    }
 }
 
 /// Dials once.
-pub(crate) async fn dial(endpoint: Endpoint, hello: Hello) -> Result<Connected, Failure> {
-    match tokio::time::timeout(ATTEMPT, attempt(endpoint, hello)).await {
-        Ok(result) => result,
+pub(crate) async fn dial(way: Way, hello: Hello) -> Result<Connected, Failure> {
+    let tls = match &way.keeper {
+        // Has a deadline of its own: the first time it enrols.
+        Some(keeper) => Some(keeper.tls().await.map_err(|error| way.failure(error))?),
+        None => None,
+    };
+    match tokio::time::timeout(ATTEMPT, attempt(&way, tls, hello)).await {
+        Ok(result) => result.inspect(|_| way.welcomed.store(true, Ordering::Relaxed)),
         Err(_) => Err(Failure::Unreachable(format!(
             "no answer within {} s",
             ATTEMPT.as_secs()
@@ -85,16 +126,28 @@ pub(crate) async fn dial(endpoint: Endpoint, hello: Hello) -> Result<Connected, 
     }
 }
 
-async fn attempt(endpoint: Endpoint, hello: Hello) -> Result<Connected, Failure> {
+async fn connect(way: &Way, tls: Option<Tls>) -> Result<Channel, DialError> {
+    let endpoint = way.endpoint.clone();
+    #[cfg(feature = "sim")]
+    if let Some(sockets) = &way.sockets {
+        return trust::dial::connect_over(endpoint, &way.address, sockets.clone()).await;
+    }
+    trust::dial::connect(endpoint, &way.address, tls).await
+}
+
+async fn attempt(way: &Way, tls: Option<Tls>, hello: Hello) -> Result<Connected, Failure> {
     let unreachable = |what: String| Failure::Unreachable(what);
-    let channel = endpoint
-        .connect()
+    let channel = connect(way, tls)
         .await
-        .map_err(|error| unreachable(cause(&error)))?;
+        .map_err(|error| way.failure(error))?;
     let stranger = |what: String| {
         unreachable(format!(
             "what listens there does not answer as a throng controller: {what}"
         ))
+    };
+    let told = |status: tonic::Status| match explain_status(&status) {
+        DialError::Unreachable(_) => stranger(status_text(&status)),
+        other => way.failure(other),
     };
     let mut client = FleetClient::new(channel)
         .max_decoding_message_size(proto::MAX_MESSAGE)
@@ -110,13 +163,8 @@ async fn attempt(endpoint: Endpoint, hello: Hello) -> Result<Connected, Failure>
         ));
     }
     let answer = client.join(ReceiverStream::new(stream)).await;
-    let mut incoming = answer
-        .map_err(|status| stranger(status_text(&status)))?
-        .into_inner();
-    let first = incoming
-        .message()
-        .await
-        .map_err(|status| stranger(status_text(&status)))?;
+    let mut incoming = answer.map_err(told)?.into_inner();
+    let first = incoming.message().await.map_err(told)?;
     match first.and_then(|first| first.message) {
         Some(to_agent::Message::Welcome(welcome)) => Ok(Connected {
             outgoing,
@@ -132,27 +180,6 @@ async fn attempt(endpoint: Endpoint, hello: Hello) -> Result<Connected, Failure>
         Some(_) => Err(stranger("it began without a welcome".to_owned())),
         None => Err(unreachable("the controller closed the stream".to_owned())),
     }
-}
-
-/// How long to wait before the attempt of this number, from 0; `noise` spreads a fleet's attempts over the upper half.
-pub(crate) fn pause(attempt: u32, noise: u64) -> Duration {
-    let whole = PAUSES.0.saturating_mul(1 << attempt.min(16)).min(PAUSES.1);
-    let half = whole / 2;
-    half + half.mul_f64((noise >> 11) as f64 / (1_u64 << 53) as f64)
-}
-
-/// The whole chain of an error in one line, each part once.
-pub(crate) fn cause(error: &dyn std::error::Error) -> String {
-    let mut parts = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        next = error.source();
-    }
-    parts.join(": ")
 }
 
 /// What a status says, with what it came from.
@@ -177,25 +204,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_within_bounds_and_spread() {
-        let ms = |attempt, noise| pause(attempt, noise).as_millis();
-        let longest: Vec<u128> = (0..7).map(|attempt| ms(attempt, u64::MAX)).collect();
-        assert_eq!(longest, [100, 200, 400, 800, 1600, 2000, 2000]);
-        assert_eq!([ms(0, 0), ms(4, 0), ms(u32::MAX, 0)], [50, 800, 1000]);
-    }
-
-    #[test]
     fn an_address_that_is_none_is_told_with_its_form() {
-        for (address, why) in [
-            ("controller:7437", "its scheme is controller"),
-            ("https://controller:7437", "its scheme is https"),
-            ("", "relative URL without a base"),
-            ("http://", "empty host"),
+        let way = |address: &str, insecure| {
+            let access = Access {
+                insecure,
+                source: None,
+            };
+            Way::new(address, &access).map(|_| ())
+        };
+        for (address, insecure, why) in [
+            ("controller:7437", false, "its scheme is controller"),
+            ("https://controller:7437", false, "takes a join token"),
+            ("http://controller:7437", false, "--insecure"),
+            ("", true, "relative URL without a base"),
+            ("http://", true, "empty host"),
         ] {
-            let error = endpoint(address).unwrap_err().to_string();
+            let error = way(address, insecure).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
-            assert!(error.contains("http://HOST:PORT"), "{error}");
         }
-        endpoint("http://[::1]:7437").unwrap();
+        way("http://[::1]:7437", false).unwrap();
+        way("http://controller:7437", true).unwrap();
     }
 }

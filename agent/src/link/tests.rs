@@ -4,13 +4,17 @@
 
 mod changes;
 mod fakes;
+mod handover;
 mod lines;
 mod phases;
 mod runs;
+mod spool;
 
-use super::{Link, dial};
-use crate::config::{Config, Ended, Error};
+use super::Link;
+use super::dial::Way;
+use crate::config::{Access, Config, Ended, Error, Spooling};
 use crate::crew::{Report, StopHow};
+use crate::http::Bounds;
 use crate::run::hello;
 use fakes::{AHEAD, Connection, Controller, FakeLoad, Mustered, Told, soon};
 use metrics::{Metric, Series, Tags, Value};
@@ -20,7 +24,6 @@ use proto::v1::{
     Ack, Assign, Go, Goodbye, Grant, Interval, LogLine, Prepared, ProblemKind, Refused, RunClosed,
     StopMode, StopRun,
 };
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -28,6 +31,8 @@ use tokio::task::LocalSet;
 const SECOND: i64 = 1_000_000_000;
 /// A lease that does not run out in a test.
 const LONG: u32 = 60_000;
+/// Others have a third of it to take over.
+const DRAIN: Duration = Duration::from_millis(900);
 
 struct Agent {
     load: FakeLoad,
@@ -38,17 +43,26 @@ struct Agent {
 
 impl Agent {
     fn start(url: &str, give_up: Duration) -> Self {
+        Self::spooling(url, give_up, None)
+    }
+
+    fn spooling(url: &str, give_up: Duration, spool: Option<Spooling>) -> Self {
         let config = Config {
             controller: url.to_owned(),
             name: "a".to_owned(),
             labels: [("zone".to_owned(), "eu".to_owned())].into(),
             workers: 2,
             give_up,
+            drain: DRAIN,
+            access: Access::default(),
+            bounds: Bounds::default(),
+            enlisted: std::sync::Arc::default(),
+            spool,
         };
         let (load, crews) = FakeLoad::new();
-        let endpoint = dial::endpoint(url).unwrap();
+        let way = Way::new(url, &config.access).unwrap();
         let hello = hello(&config, 42);
-        let link = Link::new(load.clone(), config, endpoint, hello, 1);
+        let link = Link::new(load.clone(), config, way, hello, 1);
         let (shutdown, told) = oneshot::channel();
         let ended = tokio::task::spawn_local(link.run(told));
         Self {
@@ -100,8 +114,8 @@ async fn assign(line: &mut Connection, run: &str, epoch: u32, source: &str) -> P
         epoch,
         seat: 1,
         weights: vec![1, 1, 1],
-        from_ns: 0,
         preflight: true,
+        ..Assign::default()
     }))
     .await;
     match line.next().await {

@@ -6,9 +6,9 @@ use super::*;
 
 /// The rows: state, event, actions, next state.
 fn rows() -> Vec<[&'static str; 4]> {
-    include_str!("../orders.rs")
+    include_str!("table.md")
         .lines()
-        .filter_map(|line| line.strip_prefix("//! |")?.strip_suffix('|'))
+        .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'))
         .filter(|line| !line.starts_with('-'))
         .skip(1)
         .map(|line| {
@@ -45,10 +45,16 @@ fn event(name: &str) -> Event {
             Event::Assign(Assign {
                 run,
                 epoch,
-                seat: if rest == ["without", "seat"] { 2 } else { 1 },
+                seat: match rest {
+                    ["without", "seat"] => 3,
+                    ["to", "come"] => 2,
+                    ["anew"] => 0,
+                    _ => 1,
+                },
                 weights: vec![1, 1],
-                from_ns: i64::from(rest == ["later"]),
-                preflight: rest != ["blind"],
+                preflight: rest != ["blind"] && rest != ["anew"],
+                changes: vec![Default::default(); usize::from(rest == ["strange"])],
+                ..Assign::default()
             })
         }
         ["bundle", _] => Event::Bundle(run()),
@@ -75,9 +81,16 @@ fn event(name: &str) -> Event {
         ["stop", _, "interrupt"] => Event::Stop(run(), StopHow::Interrupt),
         ["closed", _] => Event::Closed(run()),
         ["lease", "over"] => Event::LeaseOver,
+        ["taken", epoch] => Event::Taken {
+            epoch: epoch.parse().unwrap(),
+            held: Vec::new(),
+        },
+        ["late", epoch] => Event::Late(epoch.parse().unwrap()),
         ["finished"] => Event::Finished,
         ["saved"] => Event::Saved,
         ["shut", "down"] => Event::ShutDown,
+        ["welcome"] => Event::Welcome,
+        ["patience", "over"] => Event::PatienceOver,
         ["goodbye"] => Event::Goodbye,
         _ => panic!("no event is called {name:?}"),
     }
@@ -94,6 +107,13 @@ fn orders(state: &str) -> Orders {
         "ready" => &["bundle r", "compiled r", "assign r.1 blind"],
         "unfit" => &["bundle r", "compiled r badly", "assign r.1"],
         "load" => &["bundle r", "compiled r", "assign r.1 blind", "go r"],
+        "asked" => &[
+            "bundle r",
+            "compiled r",
+            "assign r.1 blind",
+            "go r",
+            "assign r.2",
+        ],
         "fenced" => &[
             "bundle r",
             "compiled r",
@@ -108,12 +128,28 @@ fn orders(state: &str) -> Orders {
             "go r",
             "finished",
         ],
+        "draining" => &[
+            "bundle r",
+            "compiled r",
+            "assign r.1 blind",
+            "go r",
+            "shut down",
+        ],
+        "returning" => &[
+            "bundle r",
+            "compiled r",
+            "assign r.1 blind",
+            "go r",
+            "finished",
+            "assign r.2 anew",
+        ],
         "leaving" => &[
             "bundle r",
             "compiled r",
             "assign r.1 blind",
             "go r",
             "shut down",
+            "patience over",
         ],
         "going" => &[
             "bundle r",
@@ -136,6 +172,7 @@ fn orders(state: &str) -> Orders {
 fn next(orders: &Orders) -> &'static str {
     match &orders.state {
         State::Ended => "ended",
+        State::Load { .. } if orders.draining => "draining",
         State::Load { .. } if orders.leaving => "leaving",
         State::Over { .. } if orders.leaving => "going",
         State::Idle => match orders.bundle {
@@ -146,8 +183,10 @@ fn next(orders: &Orders) -> &'static str {
         State::Preparing { .. } => "preparing",
         State::Answered { fit: Some(_), .. } => "ready",
         State::Answered { fit: None, .. } => "unfit",
-        State::Load { fenced: false, .. } => "load",
         State::Load { fenced: true, .. } => "fenced",
+        State::Load { asked: Some(_), .. } => "asked",
+        State::Load { asked: None, .. } => "load",
+        State::Over { .. } if orders.again.is_some() => "returning",
         State::Over { .. } => "over",
     }
 }
@@ -163,15 +202,17 @@ fn describe(actions: &[Action]) -> String {
                     ProblemKind::ProblemCompile => "compile",
                     ProblemKind::ProblemTarget => "target",
                     ProblemKind::ProblemLocal => "local",
+                    ProblemKind::ProblemLate => "late",
                 };
                 assert_eq!(answer.problem.is_empty(), how == "ready");
                 assert_eq!(answer.digest.is_empty(), how != "ready");
                 format!("answer {}.{} {how}", answer.run, answer.epoch)
             }
             Action::Muster { part, t0_ns, .. } => {
-                assert_eq!((part.seat, part.stripe.agents(), *t0_ns), (1, 2, 5));
+                assert_eq!((part.seat, part.shares.seats(), *t0_ns), (1, 2, 5));
                 format!("muster {}.{}", part.run, part.epoch)
             }
+            Action::Reassign { part, .. } => format!("reassign {}.{}", part.run, part.epoch),
             Action::Phase { run, kind, .. } => format!("{} {run}", kind.name()),
             Action::Unable { run, kind } => format!("unable {} {run}", kind.name()),
             Action::StartedAgain => "started again".to_owned(),
@@ -180,6 +221,7 @@ fn describe(actions: &[Action]) -> String {
             Action::Fence => "fence".to_owned(),
             Action::Done => "done".to_owned(),
             Action::Forget => "forget".to_owned(),
+            Action::Drain(run) => format!("drain {run}"),
             Action::Leave => "leave".to_owned(),
             Action::End(Ended::Goodbye) => "end goodbye".to_owned(),
             Action::End(Ended::ShutDown) => "end shut down".to_owned(),

@@ -12,6 +12,8 @@ pub(crate) struct GivenRows {
     run: String,
     sets: BTreeMap<u32, (u64, BTreeMap<u64, Value>)>,
     bytes: usize,
+    /// The plan with all of them in it.
+    complete: Option<Arc<Plan>>,
 }
 
 impl GivenRows {
@@ -26,6 +28,9 @@ impl GivenRows {
                 ..Self::default()
             };
         }
+        if !self.sets.contains_key(&rows.data) {
+            self.complete = None;
+        }
         let (count, set) = self.sets.entry(rows.data).or_default();
         *count = rows.count;
         for row in rows.rows {
@@ -33,6 +38,7 @@ impl GivenRows {
                 .map_err(|error| format!("row {} is not JSON: {error}", row.index))?;
             if set.insert(row.index, value).is_none() {
                 self.bytes += row.json.len();
+                self.complete = None;
             }
         }
         if self.bytes > proto::MAX_ROWS {
@@ -42,9 +48,12 @@ impl GivenRows {
     }
 
     /// The plan with the rows in it.
-    pub(crate) fn complete(&self, run: &str, plan: Arc<Plan>) -> Arc<Plan> {
+    pub(crate) fn complete(&mut self, run: &str, plan: Arc<Plan>) -> Arc<Plan> {
         if run != self.run || self.sets.is_empty() {
             return plan;
+        }
+        if let Some(complete) = &self.complete {
+            return Arc::clone(complete);
         }
         let mut plan = Plan::clone(&plan);
         for (id, (count, rows)) in &self.sets {
@@ -59,7 +68,9 @@ impl GivenRows {
                 (*c, *r) = (*count, rows.clone());
             }
         }
-        Arc::new(plan)
+        let plan = Arc::new(plan);
+        self.complete = Some(Arc::clone(&plan));
+        plan
     }
 
     /// Forgets them.

@@ -70,7 +70,7 @@ fn begin(
         kind,
         fence: Arc::clone(fence),
     };
-    (start(job, send).unwrap(), report)
+    (start(job, &Bounds::default(), send).unwrap(), report)
 }
 
 fn open() -> Arc<Fence> {

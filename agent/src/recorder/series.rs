@@ -84,6 +84,10 @@ impl HttpSeries {
         self.count += 1;
         self.failed += u64::from(!self.key.expected);
         self.resent += u64::from(hop.resent);
+        if self.key.failure == Some(Failure::Local) {
+            // The target had no part in it: it is no time of the target's.
+            return;
+        }
         self.duration.record(p.duration());
         let values = [
             p.blocked,

@@ -189,3 +189,23 @@ fn two_workers_that_see_the_same_kinds_share_their_room() {
         assert!(series.iter().any(|s| s.tags.is_overflow()));
     }
 }
+
+#[test]
+fn what_the_agents_own_host_refused_is_a_failed_request_and_no_time_of_the_target() {
+    let plan = plan();
+    let request = plan.requests()[0].clone();
+    let mut recorder = Recorder::new(Arc::clone(&plan), Arc::new(Census::new(MOST_SERIES)));
+    recorder.request(0, &request, &hop(0, Some(Failure::Local)), Some(7));
+    let series = recorder.cut().series;
+    let local = |s: &&metrics::Series| s.tags.get("error") == Some(proto::LOCAL_ERROR);
+    let values = &series.iter().find(local).unwrap().values;
+    let metrics: Vec<_> = values.iter().map(|(metric, _)| *metric).collect();
+    assert_eq!(
+        metrics,
+        [
+            metrics::Metric::HttpReqs,
+            metrics::Metric::HttpReqFailed,
+            metrics::Metric::ResentRequests
+        ]
+    );
+}

@@ -27,7 +27,9 @@ pub(super) fn run(vu: &mut Vu, values: &[(Slot, Expression)]) {
 
 /// A row that nobody else has. That it is here was seen to before the load; if it is not, that must not pass for an empty one.
 fn own(vu: &Vu, data: DataId, index: u64) -> Value {
-    let set = &vu.site.plan.data[data];
+    // Rows that came with VUs of other agents are there, too.
+    let share = vu.site.stop.share();
+    let set = &share.plan.data[data];
     if !set.rows.at_hand(index) {
         let text = format!(
             "a row of `{}` was not handed to this agent, and is empty; please report this",

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use plan::{Body, CheckCondition, ExtractSource, Request, StatusSet};
+use proto::v1::Level;
 use serde_json::Value;
 use std::rc::Rc;
 use std::time::Duration;
@@ -35,6 +36,14 @@ pub(super) async fn run(vu: &mut Vu, request: &Request) -> Next {
     let exchange = vu.client.send(outgoing).await;
     vu.current = None;
     vu.record(request, &exchange);
+    if !exchange.held.is_zero() {
+        let mut recorder = site.recorder.borrow_mut();
+        recorder.lines.message(
+            Level::Warn,
+            "requests waited for their turn: this agent's --max-rate is reached",
+            String::new,
+        );
+    }
     let document: Value = if request.reads_body && !request_reads_text_only(request) {
         serde_json::from_slice(&exchange.body).unwrap_or_default()
     } else {

@@ -3,9 +3,12 @@
 mod books;
 mod changes;
 mod closed;
+mod fleet;
 mod flow;
+mod handover;
 mod open;
 mod rig;
 mod seeds;
+mod sequence;
 mod shared;
 mod stops;

@@ -7,8 +7,8 @@ use crate::fence::Fence;
 use crate::http::{ClientConfigOptions, Dial, LocalFuture, Shared, Stream};
 use crate::worker;
 use metrics::{Interval, Metric, Series, Store, Tags, Value};
-use plan::{Bundle, Control, Plan, Stripe};
-use proto::v1::{LogLine, ScenarioTotals};
+use plan::{Bundle, Control, Plan, Shares};
+use proto::v1::{HeldVus, LogLine, ScenarioTotals};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
@@ -80,6 +80,11 @@ impl Town {
     /// Answers everything so late.
     pub(super) fn slow(after: Duration) -> Self {
         Self::new(move |_| Answer::after(after))
+    }
+
+    /// Run time zero.
+    pub(super) fn begins(&self, t0: Instant) {
+        *self.t0.lock().unwrap() = Some(t0);
     }
 
     /// Everything that was asked, in order.
@@ -181,7 +186,7 @@ pub(super) enum Event {
 
 type Look = (Duration, Rc<RefCell<ScenarioTotals>>);
 
-fn paused() -> tokio::runtime::Runtime {
+pub(super) fn paused() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().unwrap()
 }
@@ -193,7 +198,8 @@ pub(super) struct Outcome {
     pub(super) intervals: Vec<(i64, i64, Vec<Series>)>,
     pub(super) lines: Vec<LogLine>,
     pub(super) interrupted: bool,
-    /// When it was done, since T0.
+    /// When its crew was there, and when it was done, since T0.
+    pub(super) mustered: Duration,
     pub(super) done: Duration,
     /// Indexes that were granted to it.
     pub(super) granted: u64,
@@ -245,7 +251,7 @@ impl Play {
         let plan = Arc::new(self.plan());
         let start = clock::now() + Duration::from_secs(60);
         let t0 = start - self.late;
-        *self.town.t0.lock().unwrap() = Some(t0);
+        self.town.begins(t0);
         tokio::time::sleep_until(start - 50 * MS).await;
         if !self.late.is_zero() {
             tokio::time::sleep_until(start).await;
@@ -263,8 +269,10 @@ impl Play {
         for seat in 0..self.agents {
             let job = Job {
                 plan: Arc::clone(&plan),
-                stripe: Stripe::equal(self.agents),
+                epoch: 1,
+                shares: Arc::new(Shares::equal(self.agents)),
                 seat: seat as usize,
+                waiting: Vec::new(),
                 t0,
                 workers: self.workers,
                 fence: Arc::clone(&fence),
@@ -276,7 +284,7 @@ impl Play {
             }
             let crew = Rc::new(crew);
             crews.push(Rc::clone(&crew));
-            let listen = listen(crew, heard, Arc::clone(&plan), Rc::clone(&pool), t0);
+            let listen = listen(crew, heard, Arc::clone(&plan), Rc::clone(&pool), t0, |_| ());
             listening.push(tokio::task::spawn_local(listen));
         }
         if let Some((when, into)) = look {
@@ -316,18 +324,20 @@ impl Play {
 }
 
 /// The link's and the controller's part: takes reports, grants indexes.
-async fn listen(
+pub(super) async fn listen(
     crew: Rc<Crew>,
     mut heard: UnboundedReceiver<Report>,
     plan: Arc<Plan>,
     pool: Rc<Cell<u64>>,
     t0: Instant,
+    taken: impl Fn((u32, Vec<HeldVus>)),
 ) -> Outcome {
     let mut outcome = Outcome {
         totals: BTreeMap::new(),
         intervals: Vec::new(),
         lines: Vec::new(),
         interrupted: false,
+        mustered: clock::now().saturating_duration_since(t0),
         done: Duration::ZERO,
         granted: 0,
     };
@@ -344,6 +354,8 @@ async fn listen(
                 tokio::time::sleep(5 * MS).await;
                 crew.grant(scenario, block, to == total);
             }
+            Report::Taken { epoch, held } => taken((epoch, held)),
+            Report::Freed => {}
             Report::Finished { interrupted } => {
                 outcome.interrupted = interrupted;
                 break;
@@ -436,7 +448,9 @@ pub(super) fn books_balance(outcomes: &[Outcome], town: &Town) {
         sum.dropped + sum.expired
     );
     for outcome in outcomes {
-        let mut at = 0;
+        // Whoever comes late tells from the second in which it came.
+        let second = outcome.mustered.as_secs() * 1_000_000_000;
+        let mut at = i64::try_from(second).unwrap();
         for (from, to, _) in &outcome.intervals {
             assert_eq!(*from, at, "a gap between intervals");
             at = *to;

@@ -1,7 +1,6 @@
 //! `throng agents`: who is in the fleet.
 
 use crate::args::Remote;
-use crate::control::Control;
 use crate::error::Error;
 use crate::progress::duration;
 use crate::table::Table;
@@ -19,10 +18,7 @@ pub(crate) struct Args {
 /// # Errors
 /// `Unreachable` when there is no controller.
 pub(crate) async fn run(args: Args) -> Result<u8, Error> {
-    let agents = Control::connect(&args.remote.controller)
-        .await?
-        .agents()
-        .await?;
+    let agents = args.remote.connect().await?.agents().await?;
     print!("{}", table(&agents));
     Ok(0)
 }

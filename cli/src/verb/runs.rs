@@ -1,7 +1,6 @@
 //! `throng runs`: what a controller runs, has run and will run.
 
 use crate::args::Remote;
-use crate::control::Control;
 use crate::error::Error;
 use crate::progress::duration;
 use crate::table::Table;
@@ -19,10 +18,7 @@ pub(crate) struct Args {
 /// # Errors
 /// `Unreachable` when there is no controller.
 pub(crate) async fn run(args: Args) -> Result<u8, Error> {
-    let runs = Control::connect(&args.remote.controller)
-        .await?
-        .runs()
-        .await?;
+    let runs = args.remote.connect().await?.runs().await?;
     print!("{}", table(&runs));
     Ok(0)
 }

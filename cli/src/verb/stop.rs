@@ -1,7 +1,6 @@
 //! `throng stop`: ends a run, at once or gracefully.
 
 use crate::args::Remote;
-use crate::control::Control;
 use crate::error::Error;
 use proto::v1::StopMode;
 
@@ -28,7 +27,9 @@ pub(crate) async fn run(args: Args) -> Result<u8, Error> {
     } else {
         (StopMode::StopInterrupt, "stopping")
     };
-    let was_running = Control::connect(&args.remote.controller)
+    let was_running = args
+        .remote
+        .connect()
         .await?
         .stop(&args.run, mode, "throng stop")
         .await?;

@@ -1,7 +1,6 @@
 //! `throng wait`: watches a run that is there already, prints its report, and ends with its exit code.
 
 use crate::args::{Common, Remote};
-use crate::control::Control;
 use crate::error::Error;
 use crate::follow::{self, FailOn, Interrupt};
 use crate::signals::Signals;
@@ -43,9 +42,9 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         .transpose()?;
     let signals = Signals::listen(terminal)
         .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
-    let mut control = Control::connect(&args.remote.controller).await?;
+    let control = args.remote.connect().await?;
     let over = follow::until_over(
-        &mut control,
+        &control,
         &args.run,
         Interrupt::Leaves,
         signals,

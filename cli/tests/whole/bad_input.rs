@@ -247,7 +247,7 @@ fn flags_that_contradict_each_other() {
         ),
         (
             &["a.yaml", "--controller", "controller:7437"],
-            "not the URL of a controller",
+            "not a controller's address",
         ),
         (&["http://x/", "--demo"], "name two targets"),
         (&["--demo", "-q", "-v"], "cannot be used with"),

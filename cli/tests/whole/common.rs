@@ -20,6 +20,9 @@ pub(crate) fn throng(arguments: &[&str]) -> Command {
         .args(arguments)
         .env_clear()
         .env("TERM", "dumb")
+        .env("THRONG_SPOOL", "none")
+        // Tests that keep runs name a directory of their own.
+        .env("THRONG_NO_RUNS", "true")
         .stdin(Stdio::null());
     command
 }
@@ -113,8 +116,13 @@ impl Standing {
 
     /// Sends SIGINT.
     pub(crate) fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    /// Sends a signal, by its name: `-KILL`.
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
-            .args(["-INT", &self.child.id().to_string()])
+            .args([name, &self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(status.success());
@@ -209,9 +217,41 @@ impl Controller {
         }
     }
 
+    /// One that keeps its runs in this directory; at the URL of an earlier one, or on a free port.
+    pub(crate) fn keeping(runs: &str, again: Option<&str>) -> Self {
+        let listen = again.map_or("127.0.0.1:0", |url| url.trim_start_matches("http://"));
+        Self::of(throng(&["controller", "--listen", listen, "--runs", runs]))
+    }
+
+    /// One whose files may not grow beyond a few ten KiB each, as on a disk that fills up.
+    pub(crate) fn cramped(runs: &str) -> Self {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "trap '' XFSZ; ulimit -f 40; exec \"$0\" \"$@\""])
+            .arg(env!("CARGO_BIN_EXE_throng"))
+            .args(["controller", "--listen", "127.0.0.1:0", "--runs", runs])
+            .env_clear();
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        command.args(["--log-format", "json"]);
+        let process = Standing::start(command);
+        let url = format!("http://{}", process.address());
+        Self {
+            _process: process,
+            url,
+        }
+    }
+
     /// An agent of its fleet.
     pub(crate) fn agent(&self, name: &str) -> Standing {
-        Standing::start(throng(&[
+        self.agent_with(name, &[])
+    }
+
+    /// An agent with more flags.
+    pub(crate) fn agent_with(&self, name: &str, more: &[&str]) -> Standing {
+        let mut arguments = vec![
             "agent",
             "--controller",
             &self.url,
@@ -221,7 +261,9 @@ impl Controller {
             "1",
             "--log-format",
             "json",
-        ]))
+        ];
+        arguments.extend(more);
+        Standing::start(throng(&arguments))
     }
 }
 

@@ -82,3 +82,28 @@ fn scenarios_of_the_pages_compile() {
         }
     }
 }
+
+#[test]
+fn the_page_of_faults_has_all_of_them_and_names_tests_that_are_there() {
+    let page = std::fs::read_to_string(repository("docs/faults.md")).unwrap();
+    for fault in 1..=38 {
+        let rows = page.matches(&format!("\n| {fault} | ")).count();
+        assert_eq!(rows, 2, "fault {fault}: what is done, and what shows it");
+    }
+    // Every other piece of a line stands between backticks.
+    let spans = page
+        .lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2));
+    let named: Vec<(&str, &str)> = spans
+        .filter_map(|span| span.split_once("::"))
+        .filter(|(file, _)| file.contains('/'))
+        .collect();
+    assert!(named.len() > 100, "{named:?}");
+    for (file, name) in named {
+        let text = std::fs::read_to_string(repository(file)).unwrap();
+        let there = ["fn", "def"]
+            .iter()
+            .any(|word| text.contains(&format!("{word} {name}(")));
+        assert!(there, "{file} has no {name}");
+    }
+}

@@ -27,10 +27,21 @@ fn every_verb() {
         "scale",
         "stop",
         "wait",
+        "report",
+        "login",
+        "token create",
+        "merge",
+        "k8s run",
+        "doctor",
+        "completions",
+        "man",
         "demo",
     ] {
-        let arguments: Vec<&str> = [verb].into_iter().filter(|verb| !verb.is_empty()).collect();
-        let name = if verb.is_empty() { "throng" } else { verb };
+        let arguments: Vec<&str> = verb.split_whitespace().collect();
+        let name = match verb {
+            "" => "throng".to_owned(),
+            verb => verb.replace(' ', "-"),
+        };
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(name, help(&arguments));
         });

@@ -8,7 +8,7 @@ use crate::fleet::Fleet;
 use crate::names;
 use crate::run::{Event, Part, Phase};
 use proto::v1::to_agent::Message;
-use proto::v1::{self, Level, LogLine, StopMode, run_event};
+use proto::v1::{self, StopMode};
 
 impl Active {
     /// Makes a change, and tells every agent.
@@ -82,18 +82,6 @@ impl Active {
             &self.order.id,
             &self.changes.control,
         ))
-    }
-
-    /// Tells whoever watches; a change is in the report as an annotation.
-    fn say(&mut self, text: String) {
-        tracing::info!(run = self.order.id, "{text}");
-        self.tell(run_event::Event::Log(LogLine {
-            level: Level::Info.into(),
-            text,
-            count: 1,
-            sample: String::new(),
-            error: false,
-        }));
     }
 
     /// Does what changes ask for as time goes by. True once the run is over.

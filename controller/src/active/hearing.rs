@@ -1,8 +1,9 @@
 //! What a run hears from its agents, and what it makes of it.
 
-use super::{Active, Said};
-use crate::fleet::Fleet;
+use super::{Active, Said, handing};
+use crate::fleet::{Departed, Fleet};
 use crate::gather::{Received, Taken};
+use crate::handover::{self, Handover};
 use crate::run::{AgentId, Event, Part, Problem};
 use proto::v1;
 use proto::v1::to_agent::Message;
@@ -13,11 +14,24 @@ impl Active {
         let id = self.returned.get(&from).copied().unwrap_or(from);
         let outline = &self.outline;
         let known = |scenario: &str| outline.knows(scenario);
+        if let Said::Prepared(prepared) = &said
+            && self.handover.is_some()
+        {
+            self.hand_prepared(fleet, now, id, prepared);
+            return false;
+        }
         let Some(member) = self.members.get_mut(&id) else {
             return false;
         };
         match said {
-            Said::Heartbeat(heartbeat) => member.heartbeat(heartbeat, known),
+            Said::Heartbeat(heartbeat) => {
+                let (epoch, held) = (heartbeat.epoch, handing::held(&heartbeat.held));
+                member.heartbeat(now, heartbeat, known);
+                if from == id {
+                    self.hand(fleet, now, handover::Event::Held(id, epoch, held));
+                }
+            }
+            Said::Drain(drain) => self.drain(fleet, now, id, &drain.reason),
             Said::Started(started) => {
                 member
                     .started
@@ -36,6 +50,7 @@ impl Active {
             Said::Phase(piece) => return self.phase_piece(fleet, now, id, *piece),
             Said::Lease(request) => self.lease(fleet, from, id, &request),
             Said::Done(done) => {
+                let held_back = done.health.map_or(0, |health| health.held_back);
                 member.report(done.totals, done.health, known);
                 member.vus = 0;
                 member.ended = Some(now);
@@ -52,15 +67,47 @@ impl Active {
                 }
                 self.gather.ended(seat, incarnation, done.intervals);
                 if early && !lost {
-                    self.note(format!("{name} ended before its part was over; the rest of its share is not made by anyone else"));
+                    self.note(format!("{name} ended before its part was over"));
                 }
-                return self.event(fleet, now, Event::Done(id));
+                if held_back > 0 {
+                    self.note(format!("{name} held back {held_back} requests, which waited for their turn under its own ceiling (--max-rate): the load was not the plan's there"));
+                }
+                if from != id {
+                    // It has told all that it had from before it was lost: now it may take part anew.
+                    self.returned.remove(&from);
+                    self.release(fleet, from);
+                }
+                let leaving = self.standing(seat) == Some(handover::Standing::Leaving);
+                if early && !lost && !leaving && from == id {
+                    // Its lease had run out, and no controller was there to notice. It may take part anew, under another number.
+                    self.release(fleet, from);
+                    fleet.leave(from, String::new(), now);
+                }
+                let over = self.event(
+                    fleet,
+                    now,
+                    if early {
+                        Event::Left(id)
+                    } else {
+                        Event::Done(id)
+                    },
+                );
+                self.hand(
+                    fleet,
+                    now,
+                    if early {
+                        handover::Event::Lost(id)
+                    } else {
+                        handover::Event::Finished(id)
+                    },
+                );
+                return over;
             }
         }
         false
     }
 
-    fn prepared(&self, prepared: &v1::Prepared) -> Result<(), Problem> {
+    pub(super) fn prepared(&self, prepared: &v1::Prepared) -> Result<(), Problem> {
         if !prepared.problem.is_empty() || prepared.problem_kind() != v1::ProblemKind::ProblemNone {
             return Err(Problem {
                 kind: prepared.problem_kind(),
@@ -124,7 +171,7 @@ impl Active {
             return;
         };
         // Whoever was lost, or belongs to an older assignment, gets nothing more.
-        let want = if running && request.epoch == self.epoch && from == id {
+        let want = if running && request.epoch >= self.epoch && from == id {
             request.want
         } else {
             0
@@ -145,13 +192,20 @@ impl Active {
     fn ends_early(&self, seat: u32, now: u64) -> bool {
         const SLACK: u64 = 1_000_000_000;
         let run_now = u64::try_from(self.run_time(now)).unwrap_or(0);
-        plan::Stripe::try_new(self.weights.clone())
-            .is_ok_and(|stripe| run_now + SLACK < self.outline.lasts(&stripe, seat as usize))
+        let shares = self.handover.as_ref().and_then(Handover::shares);
+        shares.is_some_and(|shares| run_now + SLACK < self.outline.lasts(&shares, seat as usize))
     }
 
     /// Notes when an agent was lost, before the machine hears of it.
-    pub fn gone(&mut self, fleet: &mut Fleet, now: u64, id: AgentId, why: String) -> bool {
-        if self.returned.contains_key(&id) {
+    pub fn gone(&mut self, fleet: &mut Fleet, now: u64, departed: Departed) -> bool {
+        let Departed {
+            id,
+            why,
+            heard,
+            sure,
+            ..
+        } = departed;
+        if self.returned.remove(&id).is_some() {
             return false;
         }
         if let Some(member) = self.members.get_mut(&id) {
@@ -159,7 +213,11 @@ impl Active {
             // One that went home while others still worked: what it had not done of a number of iterations is lost.
             member.left |= member.ended.is_some() && self.stopped.is_none();
             member.ended.get_or_insert(now);
+            member.heard.get_or_insert(heard);
+            member.sure.get_or_insert(sure);
         }
-        self.event(fleet, now, Event::Gone(id, why))
+        let over = self.event(fleet, now, Event::Gone(id, why));
+        self.hand(fleet, now, handover::Event::Lost(id));
+        over
     }
 }

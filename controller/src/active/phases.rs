@@ -4,7 +4,7 @@ use super::Active;
 use crate::fleet::{Agent, Fleet};
 use crate::phases::{kind, wire};
 use crate::run::{AgentId, Event, PhaseProblem};
-use plan::{PhaseKind, Stripe};
+use plan::{PhaseKind, Shares};
 use proto::v1::to_agent::Message;
 use proto::v1::{self, Level, LogLine, PhaseTrouble, StopMode, run_event};
 
@@ -47,22 +47,21 @@ impl Active {
 
     /// Gives every agent its rows; the order to begin comes after them on the same stream.
     pub(super) fn hand_out(&self, fleet: &Fleet) {
-        for id in self.members.keys() {
-            self.hand_out_to(fleet, *id);
-        }
-    }
-
-    pub(super) fn hand_out_to(&self, fleet: &Fleet, id: AgentId) {
-        let (Some(agent), Some(member)) = (fleet.get(id), self.members.get(&id)) else {
-            return;
-        };
         // The same weights as in the assignment.
-        let Ok(stripe) = Stripe::try_new(self.weights.clone()) else {
+        let Ok(shares) = Shares::new(self.weights.clone()) else {
             return;
         };
-        let (run, plan, seat) = (&self.order.id, &self.order.plan, member.seat as usize);
-        for rows in self.phases.of_seat(run, plan, &stripe, seat) {
-            agent.link.send(Message::Rows(rows));
+        let (run, plan) = (&self.order.id, &self.order.plan);
+        for (id, member) in &self.members {
+            let Some(agent) = fleet.get(*id) else {
+                continue;
+            };
+            for rows in self
+                .phases
+                .of_seat(run, plan, &shares, None, member.seat as usize)
+            {
+                agent.link.send(Message::Rows(rows));
+            }
         }
     }
 

@@ -60,8 +60,8 @@ impl Active {
             epoch: self.epoch,
             seat: member.seat,
             weights: self.weights.clone(),
-            from_ns: 0,
             preflight,
+            ..v1::Assign::default()
         }));
     }
 
@@ -94,6 +94,9 @@ impl Active {
 
     /// The same life on a new connection: what it may have missed is sent again; agents take repetitions as such.
     pub fn reconnected(&self, fleet: &Fleet, id: AgentId) {
+        if matches!(self.run.phase, Phase::Load { .. }) {
+            self.tell_again(fleet, id);
+        }
         let (Some(agent), Some(member)) = (fleet.get(id), self.members.get(&id)) else {
             return;
         };
@@ -132,7 +135,6 @@ impl Active {
                     return;
                 }
                 if let Some(t0) = self.t0.filter(|_| member.started.is_none()) {
-                    self.hand_out_to(fleet, id);
                     agent.link.send(self.go(t0));
                 }
                 if self.changes.control.version() > 0 {
@@ -154,7 +156,13 @@ impl Active {
         let Some(member) = self
             .members
             .values()
-            .find(|member| member.incarnation == incarnation)
+            .filter(|member| member.incarnation == incarnation)
+            // One that has told all is a newcomer.
+            .filter(|member| {
+                let part = self.run.members.get(&member.id).map(|member| &member.part);
+                part != Some(&Part::Done)
+            })
+            .max_by_key(|member| member.seat)
         else {
             return false;
         };

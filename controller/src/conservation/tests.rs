@@ -24,6 +24,8 @@ fn promise(unit: Unit, shares: &[u128]) -> Promise {
         scenario: "s".to_owned(),
         unit,
         shares: shares.to_vec(),
+        sure: vec![0; shares.len()],
+        moved: false,
         ungranted: 0,
         basis: Basis::Whole,
     }

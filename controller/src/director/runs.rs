@@ -6,13 +6,14 @@ use crate::active::{Active, Order};
 use crate::clock;
 use crate::names;
 use crate::run::{Event, Limits};
+use proto::v1::record::What;
 use proto::v1::{self, RunEvent, RunInfo, RunState};
 use std::collections::BTreeSet;
 
 /// Runs that may wait for their turn.
 const QUEUE: usize = 100;
 /// Runs that are remembered after their end.
-const PAST: usize = 50;
+pub(super) const PAST: usize = 50;
 
 impl Director {
     pub(super) fn start(
@@ -39,16 +40,8 @@ impl Director {
         }
         order.id = names::run_id(order.unix_ms, &self.ids());
         let run = order.id.clone();
-        let limits = Limits {
-            prepare: clock::ns(self.config.prepare),
-            load: 0,
-            drain: 0,
-            grace: clock::ns(self.config.lease) + 2_000_000_000,
-            lead: 250_000_000,
-            setup: None,
-            teardown: None,
-        };
-        let mut active = Active::new(order, limits, self.config.version.clone());
+        self.ordered(now, &order);
+        let mut active = self.undertake(order);
         let queued_behind = match &self.active {
             Some(first) => {
                 let text = match self.queue.len() {
@@ -63,6 +56,20 @@ impl Director {
         self.queue.push_back(active);
         self.begin(now);
         Ok(v1::StartReply { run, queued_behind })
+    }
+
+    /// A run whose turn has not come.
+    pub(super) fn undertake(&self, order: Order) -> Active {
+        let limits = Limits {
+            prepare: clock::ns(self.config.prepare),
+            load: 0,
+            drain: 0,
+            grace: clock::ns(self.config.lease) + 2_000_000_000,
+            lead: 250_000_000,
+            setup: None,
+            teardown: None,
+        };
+        Active::new(order, limits, self.config.version.clone())
     }
 
     fn ids(&self) -> BTreeSet<String> {
@@ -82,7 +89,9 @@ impl Director {
             let Some(mut active) = self.queue.pop_front() else {
                 return;
             };
-            let idle = active.candidates(&self.fleet);
+            active.outputs_start(&self.config.outputs, clock::ns(self.config.lease));
+            self.begun(now, &active);
+            let idle = active.candidates(&self.fleet, now);
             let over = active.event(&mut self.fleet, now, idle);
             if over {
                 self.remember(now, &mut active);
@@ -108,6 +117,7 @@ impl Director {
             exit_code: i32::try_from(over.exit_code).unwrap_or(i32::MAX),
             ..info(active, now)
         };
+        self.over(now, active, &info, &over);
         self.past.push_front(Past { info, over });
         self.past.truncate(PAST);
     }
@@ -131,6 +141,12 @@ impl Director {
         Ok((vec![RunEvent { event: Some(event) }], None))
     }
 
+    fn is_active(&self, run: &str) -> bool {
+        self.active
+            .as_ref()
+            .is_some_and(|active| active.order.id == run)
+    }
+
     fn unknown(&self, run: &str) -> Refusal {
         Refusal::NoSuchRun(format!(
             "no run is called {}; {}`throng runs` lists the last {PAST}",
@@ -147,6 +163,9 @@ impl Director {
     ) -> Result<v1::StopReply, Refusal> {
         let run = &request.run;
         let event = Event::Stop(request.mode(), names::printable(&request.reason));
+        if self.is_active(run) {
+            self.record(now, What::Stop(request.clone()));
+        }
         if let Some(active) = self
             .active
             .as_mut()
@@ -176,6 +195,9 @@ impl Director {
         request: &v1::ChangeRequest,
     ) -> Result<v1::ChangeReply, Refusal> {
         let run = &request.run;
+        if self.is_active(run) {
+            self.record(now, What::Change(request.clone()));
+        }
         if let Some(active) = self
             .active
             .as_mut()

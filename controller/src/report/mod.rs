@@ -2,6 +2,7 @@
 //!
 //! Plain data, written and read as JSON; [`text`] renders it.
 
+mod outputs;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -10,7 +11,10 @@ use crate::change::Annotation;
 use crate::conservation::{Conservation, Fate};
 use crate::exit::ExitCode;
 use crate::logs::ErrorKind;
+pub use crate::membership::{FleetChange, FleetEvent};
+pub use crate::output::OutputFacts;
 pub use crate::phases::PhaseFacts;
+use crate::timeline::Point;
 use crate::verdict::Verdict;
 use metrics::summary::{Group, MetricSummary, Shown, State, Summary};
 use serde::{Deserialize, Serialize};
@@ -32,6 +36,12 @@ pub struct Report {
     pub run: RunFacts,
     /// Its agents, by seat.
     pub agents: Vec<AgentFacts>,
+    /// Who was lost, left and came while load was made, in order; and who was silent for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fleet: Vec<FleetChange>,
+    /// What was to be made and what was made, second by second.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Point>,
     /// What was planned and what became of it.
     pub conservation: Conservation,
     /// How good the data are.
@@ -41,6 +51,9 @@ pub struct Report {
     /// Setup and teardown, if they were done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseFacts>,
+    /// What became of the points of each output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputFacts>,
     /// How to end.
     pub exit: Exit,
 }
@@ -79,6 +92,18 @@ pub struct RunFacts {
     pub annotations: Vec<Annotation>,
     /// What went wrong on the way, in order; the last ones are kept.
     pub notes: Vec<String>,
+    /// When nobody directed it: the controller had ended and a later life of it went on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub away: Vec<Away>,
+}
+
+/// A time without a controller.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Away {
+    /// Run time of its beginning, in milliseconds.
+    pub from_ms: f64,
+    /// How long, in milliseconds.
+    pub for_ms: f64,
 }
 
 /// Why a run ended.
@@ -99,6 +124,8 @@ pub enum Ended {
     FleetIncomplete,
     /// Every agent was lost.
     FleetLost,
+    /// An agent was lost, and the run was to end then.
+    AgentLost,
     /// Setup did not come to its end, or gave too few rows; no load was made.
     SetupFailed,
 }

@@ -143,6 +143,8 @@ fn report(lost: bool) -> Report {
         })
         .collect();
     let promise = Promise {
+        sure: Vec::new(),
+        moved: false,
         scenario: "load_test".to_owned(),
         unit: Unit::VuSeconds,
         shares: vec![133_400_000_000, 133_300_000_000, 133_300_000_000],
@@ -160,8 +162,10 @@ fn report(lost: bool) -> Report {
         lateness_p99_ns: Some(lateness * 1_000_000),
         lateness_max_ns: Some(lateness * 2_000_000),
         memory_bytes: Some(21 << 20),
+        held_back: 0,
     };
     let witness = |name: &str, health: Health| Witness {
+        silent_ms: None,
         agent: name.to_owned(),
         health: Some(health),
         elapsed_ns: 5_000_000_000,
@@ -191,6 +195,9 @@ fn report(lost: bool) -> Report {
         median_ns: Some(2e9),
         conservation: Some(conservation.clone()),
         overflow: 0,
+        local_errors: 0,
+        clamped: 0,
+        unjournaled: false,
     });
     let errors = vec![
         ErrorKind {
@@ -215,6 +222,8 @@ fn report(lost: bool) -> Report {
         Vec::new()
     };
     Report {
+        fleet: Vec::new(),
+        timeline: Vec::new(),
         metrics: summary.metrics,
         root_group: summary.root_group,
         options: summary.options,
@@ -246,6 +255,7 @@ fn report(lost: bool) -> Report {
             } else {
                 Vec::new()
             },
+            away: Vec::new(),
             notes: if lost {
                 vec![
                     "local-2 lost: unheard for 5.1 s; its share is not made by anyone else"
@@ -264,6 +274,7 @@ fn report(lost: bool) -> Report {
         verdict,
         errors: if lost { errors } else { Vec::new() },
         phases: Vec::new(),
+        outputs: Vec::new(),
         exit: Exit::new(&applying),
     }
 }

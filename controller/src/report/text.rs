@@ -4,11 +4,14 @@ use super::{AgentFacts, Ended, PhaseFacts, Report};
 use crate::change::run_clock;
 use crate::conservation::{Conservation, Fate, Line, Unit};
 use crate::run::agents;
+use crate::timeline::picture;
 use crate::verdict::{Facet, Grade, Measure, Verdict};
 use metrics::text::{Paint, clean, duration, number, render_text, share, title};
 
 /// Kinds of errors shown; the JSON has all.
 const ERRORS: usize = 10;
+/// Columns of the picture.
+const PICTURE: usize = 60;
 /// Agents shown; the JSON has all.
 const AGENTS: usize = 20;
 
@@ -21,6 +24,7 @@ pub fn text(report: &Report, colour: bool) -> String {
         out.push_str(&render_text(&report.summary(), colour));
         out.push_str(&title(paint, "AGENTS"));
         out.push_str(&fleet(report, paint));
+        out.push_str(&changes(report, paint));
         out.push_str(&phases(report, paint));
         out.push_str(&title(paint, "CONSERVATION"));
         out.push_str(&books(&report.conservation, &report.phases));
@@ -43,6 +47,10 @@ pub fn text(report: &Report, colour: bool) -> String {
                     clean(&change.who)
                 ));
             }
+        }
+        out.push_str(&super::outputs::text(&report.outputs, paint));
+        for line in away(report) {
+            out.push_str(&format!("    {line}\n"));
         }
         if !report.run.notes.is_empty() {
             out.push_str(&title(paint, "NOTES"));
@@ -126,6 +134,7 @@ fn fleet(report: &Report, paint: Paint) -> String {
                 Fate::Done => String::new(),
                 Fate::Lost => "lost".to_owned(),
                 Fate::Left => "ended before its part was over".to_owned(),
+                Fate::Drained => "left (drain)".to_owned(),
                 Fate::Late => "never reported an end".to_owned(),
                 Fate::Unused => "made no load".to_owned(),
             },
@@ -154,6 +163,34 @@ fn fleet(report: &Report, paint: Paint) -> String {
         "    {}\n",
         paint.faint(&format!("{}{skew}", agents(report.agents.len())))
     ));
+    out
+}
+
+/// What the run went through without a controller, and what that cost.
+fn away(report: &Report) -> Vec<String> {
+    let came = &report.conservation.completeness;
+    let lost = came.intervals.saturating_sub(came.merged);
+    let away = report.run.away.iter().map(|away| {
+        format!(
+            "controller away {:.1} s from {} on; {lost} intervals lost",
+            away.for_ms / 1e3,
+            run_clock((away.from_ms.max(0.0) * 1e6) as u64),
+        )
+    });
+    away.collect()
+}
+
+/// Who went and who came, and what that looked like.
+fn changes(report: &Report, paint: Paint) -> String {
+    let mut out = String::new();
+    for change in &report.fleet {
+        out.push_str(&format!("    {}\n", clean(&change.to_string())));
+    }
+    if !report.fleet.is_empty() {
+        for line in picture(&report.timeline, PICTURE) {
+            out.push_str(&format!("    {}\n", paint.faint(&line)));
+        }
+    }
     out
 }
 
@@ -359,7 +396,12 @@ fn verdict(verdict: &Verdict, paint: Paint) -> String {
         let word = facet.grade.word();
         let line = line.strip_suffix(word).unwrap_or(line);
         let whose = facet.agent.as_ref().filter(|_| facet.grade > Grade::Valid);
-        let whose = whose.map_or_else(String::new, |agent| format!(" ({})", clean(agent)));
+        let whose = whose.map_or_else(String::new, |agent| {
+            let silent = facet.silent_ms.map_or_else(String::new, |[from, to]| {
+                format!(", silent from {} to {}", ms(from), ms(to))
+            });
+            format!(" ({}{silent})", clean(agent))
+        });
         out.push_str(&format!("{line}{}{whose}\n", grade(facet.grade, paint)));
     }
     out
@@ -398,6 +440,7 @@ fn closing(report: &Report, paint: Paint) -> String {
         Ended::TargetUnreachable => "did not begin: the target cannot be reached",
         Ended::FleetIncomplete => "did not begin: the fleet is not complete",
         Ended::FleetLost => "ended because every agent was lost",
+        Ended::AgentLost => "was aborted because an agent was lost",
         Ended::SetupFailed => "ended with its setup",
     };
     let mut line = format!("run {} {how}", clean(&run.id));

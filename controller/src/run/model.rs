@@ -1,14 +1,16 @@
 //! What a run's machine speaks of: what was asked for, what can happen, what is to be done, and where a run can be.
 
 use crate::exit::ExitCode;
+use plan::OnAgentLoss;
 use plan::PhaseKind;
 use proto::v1::{PhaseTrouble, ProblemKind, RunState, StopMode};
+use serde::{Deserialize, Serialize};
 
 /// An agent's number in the fleet: one life of one process.
 pub type AgentId = u64;
 
 /// What whoever started the run asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     /// Wait for so many; 0: all that are there, at least one.
     pub expect: u32,
@@ -18,6 +20,8 @@ pub struct Needs {
     pub wait: u64,
     /// Look at the target before sending anything.
     pub preflight: bool,
+    /// What becomes of a lost agent's share.
+    pub on_loss: OnAgentLoss,
 }
 
 impl Needs {
@@ -30,7 +34,7 @@ impl Needs {
 }
 
 /// How long things may take, in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// For all agents to get ready.
     pub prepare: u64,
@@ -58,7 +62,7 @@ pub struct Moment {
 }
 
 /// Why an agent cannot take part.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// What kind.
     pub kind: ProblemKind,
@@ -67,7 +71,7 @@ pub struct Problem {
 }
 
 /// Why setup or teardown did not come to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseProblem {
     /// What kind.
     pub trouble: PhaseTrouble,
@@ -76,7 +80,7 @@ pub struct PhaseProblem {
 }
 
 /// What is kept of setup and teardown.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life {
     /// The present, as of the newest step.
     pub now: u64,
@@ -86,6 +90,8 @@ pub struct Life {
     pub owed: bool,
     /// Who could not begin teardown.
     pub unable: Vec<AgentId>,
+    /// Controller time until which somebody is waited for who may take over, while nobody makes load.
+    pub deserted: Option<u64>,
     /// True if teardown took too long, or nobody knows whether it was done.
     pub teardown_late: bool,
 }
@@ -105,6 +111,12 @@ pub enum Event {
     Gone(AgentId, String),
     /// An agent's part is over.
     Done(AgentId),
+    /// An agent's part is over, before all of it was done.
+    Left(AgentId),
+    /// An idle agent prepares to take part; until this controller time at the latest.
+    Coming(u64),
+    /// An agent takes part from now on.
+    Joined(AgentId, String),
     /// An agent is done with setup or teardown.
     PhaseOver(AgentId, PhaseKind, Result<(), PhaseProblem>),
     /// Somebody wants it to end.
@@ -146,7 +158,7 @@ pub enum Action {
 }
 
 /// Why a run is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Why {
     /// By itself.
     Finished,
@@ -160,6 +172,8 @@ pub enum Why {
     NeverComplete,
     /// Every agent was lost.
     FleetLost,
+    /// An agent was lost, and the run was to end then.
+    AgentLost,
     /// Setup took longer than its time-out.
     SetupTimeout,
     /// Setup ended itself, or gave too few rows.
@@ -169,7 +183,7 @@ pub enum Why {
 }
 
 /// The end of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
     /// Why.
     pub why: Why,
@@ -186,7 +200,9 @@ impl Ending {
             Why::Stopped(_) => Some(ExitCode::Interrupted),
             Why::Aborted => Some(ExitCode::Thresholds),
             Why::Target => Some(ExitCode::Invalid),
-            Why::NeverComplete | Why::FleetLost | Why::SetupLost => Some(ExitCode::Fleet),
+            Why::NeverComplete | Why::FleetLost | Why::AgentLost | Why::SetupLost => {
+                Some(ExitCode::Fleet)
+            }
             Why::SetupTimeout => Some(ExitCode::SetupTimeout),
             Why::SetupFailed => Some(ExitCode::ScriptException),
         }
@@ -194,7 +210,7 @@ impl Ending {
 }
 
 /// How far one agent is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     /// It was told its part.
     Asked,
@@ -211,7 +227,7 @@ pub enum Part {
 }
 
 /// One agent of the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its name.
     pub name: String,
@@ -220,7 +236,7 @@ pub struct Member {
 }
 
 /// Where the run is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Compiled; its turn has not come.
     Checked,

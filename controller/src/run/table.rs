@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::exit::ExitCode;
+use plan::OnAgentLoss;
 
+#[path = "table_losses.rs"]
+mod losses;
 #[path = "table_phases.rs"]
 mod phases;
 
@@ -24,6 +27,7 @@ fn needs(expect: u32, min: u32) -> Needs {
         min,
         wait: 20 * S,
         preflight: true,
+        on_loss: OnAgentLoss::Redistribute,
     }
 }
 
@@ -96,21 +100,23 @@ fn short(actions: &[Action]) -> String {
 /// A story: at which second what happens, and what is done.
 type Story<'a> = (&'a str, Needs, Vec<(u64, Event, &'a str)>);
 
+/// Two agents; the load has begun.
+fn after(more: Vec<(u64, Event, &'static str)>) -> Vec<(u64, Event, &'static str)> {
+    let begin = vec![
+        (
+            0,
+            idle(2),
+            "enlisting | preflight | assign 1 to [1, 2] look",
+        ),
+        (1, ready(2, 1), ""),
+        (1, ready(1, 1), "ready | setup | go 1.25 | load"),
+    ];
+    [begin, more].concat()
+}
+
 fn stories() -> Vec<Story<'static>> {
     use ProblemKind::{ProblemLocal as Local, ProblemTarget as Target};
-    let begin2 = || {
-        vec![
-            (
-                0,
-                idle(2),
-                "enlisting | preflight | assign 1 to [1, 2] look",
-            ),
-            (1, ready(2, 1), ""),
-            (1, ready(1, 1), "ready | setup | go 1.25 | load"),
-        ]
-    };
-    let after = |more: Vec<(u64, Event, &'static str)>| [begin2(), more].concat();
-    vec![
+    let mut all = vec![
         (
             "all goes well",
             needs(2, 0),
@@ -244,36 +250,6 @@ fn stories() -> Vec<Story<'static>> {
             ],
         ),
         (
-            "an agent is lost under load",
-            needs(2, 0),
-            after(vec![
-                (
-                    3,
-                    gone(2),
-                    "! a2 lost: silent; its share is not made by anyone else",
-                ),
-                (3, gone(2), ""),
-                (12, Event::Tick, "drain"),
-                (12, Event::Done(1), "teardown | END Finished 0"),
-            ]),
-        ),
-        (
-            "all agents are lost",
-            needs(2, 0),
-            after(vec![
-                (
-                    3,
-                    gone(1),
-                    "! a1 lost: silent; its share is not made by anyone else",
-                ),
-                (
-                    4,
-                    gone(2),
-                    "! a2 lost: silent; its share is not made by anyone else | teardown | END FleetLost 122",
-                ),
-            ]),
-        ),
-        (
             "a stranger is lost",
             needs(2, 0),
             after(vec![(3, gone(9), ""), (3, Event::Done(9), "")]),
@@ -399,24 +375,9 @@ fn stories() -> Vec<Story<'static>> {
                 ),
             ]),
         ),
-        (
-            "a lost agent comes back to report its end",
-            needs(2, 0),
-            after(vec![
-                (
-                    3,
-                    gone(2),
-                    "! a2 lost: silent; its share is not made by anyone else",
-                ),
-                (4, Event::Done(2), ""),
-                (
-                    5,
-                    gone(1),
-                    "! a1 lost: silent; its share is not made by anyone else | drain | teardown | END Finished 0",
-                ),
-            ]),
-        ),
-    ]
+    ];
+    all.extend(losses::losses());
+    all
 }
 
 #[test]

@@ -208,7 +208,7 @@ fn tales() -> Vec<Story<'static>> {
                 (
                     3,
                     gone(1),
-                    "! a1 lost: silent; its share is not made by anyone else",
+                    "! a1 lost: silent; its share goes to those that remain",
                 ),
                 (4, Event::Done(2), "drain | teardown | do teardown on 2"),
                 (5, fine(2, Teardown), "END Finished 0"),
@@ -221,12 +221,17 @@ fn tales() -> Vec<Story<'static>> {
                 (
                     3,
                     gone(1),
-                    "! a1 lost: silent; its share is not made by anyone else",
+                    "! a1 lost: silent; its share goes to those that remain",
                 ),
                 (
                     3,
                     gone(2),
-                    "! a2 lost: silent; its share is not made by anyone else | ! teardown was not done: no agent is left to do it | END FleetLost 122",
+                    "! a2 lost: silent; nobody is left to take over its share | load",
+                ),
+                (
+                    5,
+                    Event::Tick,
+                    "! teardown was not done: no agent is left to do it | END FleetLost 122",
                 ),
             ]),
         ),

@@ -12,6 +12,7 @@ use proto::v1::{self, FromAgent, Hello, ScenarioTotals, StartHead, ToAgent};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use throng_controller::output::Spec;
 use throng_controller::{self as controller, Config, Report, clock};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -56,7 +57,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Server {
+        Server::with_outputs(&[]).await
+    }
+
+    /// One that sends what it measures to these.
+    pub(crate) async fn with_outputs(outs: &[String]) -> Server {
+        let outputs = outs.iter().map(|out| Spec::parse(out, &|_| None).unwrap());
         let config = Config {
+            outputs: outputs.collect(),
             lease: Duration::from_millis(600),
             heartbeat: Duration::from_millis(50),
             ..Config::default()
@@ -196,6 +204,8 @@ pub(crate) struct Fake {
     inbox: Streaming<ToAgent>,
     heart: JoinHandle<()>,
     pub(crate) totals: Arc<Mutex<Vec<ScenarioTotals>>>,
+    /// The newest assignment it took, and the VUs it gave up that are still at work: what its heartbeats say.
+    pub(crate) taken: Arc<Mutex<(u32, Vec<v1::HeldVus>)>>,
     pub(crate) run: String,
     pub(crate) plan: Option<plan::Plan>,
     pub(crate) assign: v1::Assign,
@@ -220,6 +230,7 @@ impl Fake {
             inbox,
             heart: tokio::spawn(async {}),
             totals: Arc::default(),
+            taken: Arc::default(),
             run: String::new(),
             plan: None,
             assign: v1::Assign::default(),
@@ -274,10 +285,14 @@ impl Fake {
     /// Heartbeats from now on.
     fn beat(&mut self) {
         let (outbox, totals, run) = (self.outbox.clone(), self.totals.clone(), self.run.clone());
+        let taken = self.taken.clone();
         self.heart.abort();
         self.heart = tokio::spawn(async move {
             loop {
+                let (epoch, held) = taken.lock().unwrap().clone();
                 let heartbeat = v1::Heartbeat {
+                    epoch,
+                    held,
                     sent_ns: clock::now(),
                     run: run.clone(),
                     totals: totals.lock().unwrap().clone(),
@@ -348,6 +363,59 @@ impl Fake {
                 other => panic!("expected a bundle or an assignment, not {other:?}"),
             }
         }
+    }
+
+    /// Takes an assignment that comes while it makes load; rows may come before it.
+    pub(crate) async fn told(&mut self) -> v1::Assign {
+        loop {
+            match self.next().await {
+                To::Rows(_) => {}
+                To::Assign(assign) => {
+                    assert_eq!(assign.run, self.run);
+                    self.assign = assign.clone();
+                    return assign;
+                }
+                other => panic!("expected an assignment, not {other:?}"),
+            }
+        }
+    }
+
+    /// Says that it has given up what the newest assignment takes away, but for these VUs.
+    pub(crate) async fn given(&self, vus: &[u64]) {
+        let held = match vus {
+            [] => Vec::new(),
+            vus => vec![v1::HeldVus {
+                scenario: 0,
+                vus: vus.to_vec(),
+            }],
+        };
+        *self.taken.lock().unwrap() = (self.assign.epoch, held.clone());
+        self.say(From::Prepared(v1::Prepared {
+            run: self.run.clone(),
+            epoch: self.assign.epoch,
+            digest: self.plan.as_ref().unwrap().digest().to_vec(),
+            held,
+            ..v1::Prepared::default()
+        }))
+        .await;
+    }
+
+    /// Says that the newest assignment came too late.
+    pub(crate) async fn late(&self) {
+        self.say(From::Prepared(v1::Prepared {
+            run: self.run.clone(),
+            epoch: self.assign.epoch,
+            problem: "it came too late".to_owned(),
+            problem_kind: v1::ProblemKind::ProblemLate.into(),
+            ..v1::Prepared::default()
+        }))
+        .await;
+    }
+
+    /// True if nothing but pongs and acknowledgements comes for a while.
+    pub(crate) async fn hears_nothing(&mut self, milliseconds: u64) -> bool {
+        let wait = Duration::from_millis(milliseconds);
+        tokio::time::timeout(wait, self.next()).await.is_err()
     }
 
     pub(crate) async fn prepared(&self, digest: Vec<u8>) {

@@ -6,4 +6,6 @@ mod changes;
 mod courses;
 mod fake;
 mod faults;
+mod outputs;
 mod phases;
+mod shares;

@@ -75,6 +75,29 @@ impl ScaledVus {
         spans
     }
 
+    /// The same, as far as the VU is somebody's: within these windows of the scenario's own time. Who has to give it away in the middle of
+    /// a span may finish an iteration as when a change takes the VU away.
+    #[must_use]
+    pub fn spans_within(&self, vu: u64, windows: &[(u64, u64)]) -> Vec<Span> {
+        let spans = self.spans(vu);
+        let mut own = Vec::with_capacity(spans.len());
+        for span in spans {
+            for (from, to) in windows {
+                let (start, stop) = (span.start.max(*from), span.stop.min(*to));
+                if start >= stop {
+                    continue;
+                }
+                let cut = if stop < span.stop {
+                    span.cut.min(stop.saturating_add(self.grace))
+                } else {
+                    span.cut
+                };
+                own.push(Span { start, stop, cut });
+            }
+        }
+        own
+    }
+
     /// Adds the times from `from` to `until` in which a change holds and has VU `vu` at work.
     fn add(&self, spans: &mut Vec<Span>, vu: u64, from: u64, until: u64, change: Change) {
         let whole = match change {
@@ -106,10 +129,9 @@ impl ScaledVus {
         }
     }
 
-    /// When an iteration of VU `vu` that began at `t` is cut at the latest.
+    /// When an iteration that began at `t` is cut at the latest, by the spans of its VU.
     #[must_use]
-    pub fn cut_at(&self, vu: u64, t: u64) -> u64 {
-        let spans = self.spans(vu);
+    pub fn cut_at(&self, spans: &[Span], t: u64) -> u64 {
         let begun = spans.iter().rev().find(|span| span.start <= t);
         // Begun where it should not have: before it was known that the VU would be taken away.
         begun.map_or_else(

@@ -126,7 +126,10 @@ impl<'a> Reader<'a> {
         match text.trim().parse::<u64>() {
             Ok(n) => Some(n),
             Err(_) if text.trim().starts_with('-') => {
-                self.error(&node.place, format!("{} is negative", text.trim()));
+                self.error(
+                    &node.place,
+                    format!("{} is negative; it has to be 0 or more", text.trim()),
+                );
                 None
             }
             Err(_) => {

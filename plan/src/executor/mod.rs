@@ -151,6 +151,13 @@ impl Executor {
         }
     }
 
+    /// True if its VUs go to others when agents go and come. Those of `per-vu-iterations` have each their own number of iterations,
+    /// and nobody knows how many of them a lost agent did.
+    #[must_use]
+    pub fn vus_move(&self) -> bool {
+        !matches!(self, Executor::PerVuIterations { .. })
+    }
+
     /// How long iterations begin; graceful periods come after.
     #[must_use]
     pub fn duration(&self) -> Duration {

@@ -13,6 +13,10 @@ pub(super) const VU_BYTES: u64 = 24 * 1024;
 /// Bytes of the program before any VU: what an agent's resident memory was at 100 VUs, less those and their recording.
 pub(super) const PROGRAM_BYTES: u64 = 12 * 1024 * 1024;
 
+/// Bytes of one row that setup gives, as an agent holds it: as it came, and in its plan. Measured with objects of two short fields
+/// (1,660 bytes); a plain text or number takes about 200. How long rows will be nobody knows before setup.
+pub(super) const ROW_BYTES: u64 = 1_700;
+
 /// Kinds of request outcome (by scenario, request, status, …) that one agent keeps apart at most; further ones go to the
 /// counted `overflow` series.
 pub(super) const MOST_OUTCOMES: u64 = 100;
@@ -95,11 +99,16 @@ impl Memory {
         }
     }
 
-    /// Bytes of an agent with one worker: at least (one outcome of each request), and at most.
-    pub(super) fn of(&self, loads: &[Load<'_>], stripe: &Stripe, agent: usize) -> (u64, u64) {
+    /// Bytes of an agent with one worker that holds so many rows of setup's: at least (one outcome of each request), and at most.
+    pub(super) fn of(
+        &self,
+        loads: &[Load<'_>],
+        stripe: &Stripe,
+        (agent, given): (usize, u64),
+    ) -> (u64, u64) {
         let vus = peak_vus(loads, stripe, agent);
         let data: u64 = self.data.iter().map(|data| data.bytes).sum();
-        let rest = PROGRAM_BYTES + vus * VU_BYTES + self.scenarios + data;
+        let rest = PROGRAM_BYTES + vus * VU_BYTES + given * ROW_BYTES + self.scenarios + data;
         (
             rest + self.outcomes * self.outcome,
             rest + MOST_OUTCOMES * self.outcome,
@@ -109,6 +118,11 @@ impl Memory {
 
 /// The most VUs of an agent at one time: scenarios that follow one another do not add up.
 pub(super) fn peak_vus(loads: &[Load<'_>], stripe: &Stripe, agent: usize) -> u64 {
+    peak(loads, |load| load.max_vus(stripe, Of::Agent(agent)))
+}
+
+/// The same of any part of each scenario's.
+pub(super) fn peak(loads: &[Load<'_>], part: impl Fn(&Load<'_>) -> u64) -> u64 {
     // The sum can only rise where a scenario begins.
     let at = |load: &Load<'_>| load.scenario.start_time;
     loads
@@ -117,7 +131,7 @@ pub(super) fn peak_vus(loads: &[Load<'_>], stripe: &Stripe, agent: usize) -> u64
             loads
                 .iter()
                 .filter(|load| at(load) <= at(beginning) && at(beginning) < load.scenario.cut_end())
-                .map(|load| load.max_vus(stripe, Of::Agent(agent)))
+                .map(&part)
                 .sum()
         })
         .max()
@@ -152,7 +166,7 @@ fn data(plan: &Plan) -> Vec<Data> {
             name: set.name.clone(),
             rows: set.rows.count(),
             bytes: match &set.rows {
-                // Of those that setup gives nobody knows yet how long they are.
+                // What setup gives is counted for each agent.
                 Rows::Range(..) | Rows::Given { .. } => 0,
                 Rows::List(rows) => rows.iter().map(|row| row.to_string().len() as u64).sum(),
             },

@@ -9,8 +9,8 @@ mod json;
 mod memory;
 mod text;
 
-use crate::{ArrivalCurve, Executor, Plan, Scenario, Stripe, VuCurve};
-use memory::Memory;
+use crate::{ArrivalCurve, Executor, Plan, Scenario, SeatChange, Shares, Stripe, VuCurve};
+use memory::{Memory, peak};
 
 /// Changes of a VU curve beyond this many are not listed: nobody reads them, and the plan of a hundred million VUs has as many.
 pub const MOST_STEPS: usize = 1_000_000;
@@ -82,6 +82,37 @@ impl<'a> Explanation<'a> {
 
     fn agents(&self) -> impl Iterator<Item = usize> + '_ {
         0..self.stripe.agents()
+    }
+
+    /// The most VUs that one agent has once the first one is lost and the others have its share, at one time.
+    fn vus_after_loss(&self) -> u64 {
+        let mut shares = Shares::from(self.stripe.clone());
+        // The first seat is there.
+        let _ = shares.change(0, SeatChange::Gone(0));
+        let own = shares.under(usize::MAX);
+        let vus = |seat: usize| {
+            peak(&self.scenarios, |load| {
+                let executor = &load.scenario.executor;
+                match executor.vus_move() {
+                    true => own.count_below(seat, executor.max_vus()),
+                    false => self.stripe.count_below(seat, executor.max_vus()),
+                }
+            })
+        };
+        self.agents().skip(1).map(vus).max().unwrap_or(0)
+    }
+
+    /// Rows that setup gives to an agent, if it gives as many as are needed.
+    fn given_rows(&self, agent: usize) -> u64 {
+        let shares = Shares::from(self.stripe.clone());
+        let sets = self
+            .memory
+            .data
+            .iter()
+            .enumerate()
+            .filter(|(_, data)| data.given);
+        sets.map(|(id, data)| self.plan.rows_of(id, &shares, agent, data.taken).len() as u64)
+            .sum()
     }
 }
 

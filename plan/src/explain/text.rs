@@ -1,9 +1,9 @@
 //! The explanation for people: totals, a picture of each load, every agent's share, memory, rows.
 
-use super::memory::{Cycled, Data, MOST_OUTCOMES, PROGRAM_BYTES, VU_BYTES, peak_vus};
+use super::memory::{Cycled, Data, MOST_OUTCOMES, PROGRAM_BYTES, ROW_BYTES, VU_BYTES, peak_vus};
 use super::{Curve, Explanation, Load, Of, chart, erlang};
 use crate::scenario::Arrivals;
-use crate::{Executor, duration};
+use crate::{Executor, OnAgentLoss, duration};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -225,9 +225,14 @@ impl Explanation<'_> {
         line(
             out,
             &format!(
-                "  program {} + VUs x {} + rows",
+                "  program {} + VUs x {} + rows{}",
                 bytes(PROGRAM_BYTES),
-                bytes(VU_BYTES)
+                bytes(VU_BYTES),
+                if self.memory.data.iter().any(|data| data.given) {
+                    format!(" (setup's x {})", bytes(ROW_BYTES))
+                } else {
+                    String::new()
+                }
             ),
         );
         line(
@@ -246,17 +251,25 @@ impl Explanation<'_> {
             ),
         );
         for agent in self.agents().take(SHOWN) {
-            let (least, most) = self.memory.of(&self.scenarios, &self.stripe, agent);
+            let given = self.given_rows(agent);
+            let (least, most) = self
+                .memory
+                .of(&self.scenarios, &self.stripe, (agent, given));
             let vus = peak_vus(&self.scenarios, &self.stripe, agent);
+            let rows = match given {
+                0 => String::new(),
+                _ => format!(" and {} of setup's", count(given, "row")),
+            };
             line(
                 out,
                 &format!(
-                    "  {agent:>6}  {vus:>8} VUs  {} to {}",
+                    "  {agent:>6}  {vus:>8} VUs{rows}  {} to {}",
                     bytes(least),
                     bytes(most)
                 ),
             );
         }
+        self.loss(out);
         if self.memory.data.is_empty() {
             line(out, "rows of data: none");
         } else {
@@ -265,6 +278,24 @@ impl Explanation<'_> {
         for data in &self.memory.data {
             line(out, &format!("  {}", rows(data)));
         }
+    }
+}
+
+impl Explanation<'_> {
+    /// What the loss of an agent would cost the others.
+    fn loss(&self, out: &mut String) {
+        if self.stripe.agents() < 2 {
+            return;
+        }
+        let what = match self.plan.options.on_agent_loss {
+            OnAgentLoss::Redistribute => format!(
+                "the others take over: up to {} on one of them",
+                vus(self.vus_after_loss())
+            ),
+            OnAgentLoss::Continue => "its share is missing from then on".to_owned(),
+            OnAgentLoss::Abort => "the run is stopped".to_owned(),
+        };
+        line(out, &format!("if the first agent is lost, {what}"));
     }
 }
 

@@ -3,19 +3,48 @@
 use super::File;
 
 /// Which rooms a room may know, in its code and in its tests. A room that is not listed is a fault: draw its arrows first.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("plan", &["metrics"]),
     ("metrics", &[]),
+    ("journal", &[]),
     ("proto", &["plan", "metrics"]),
-    ("agent", &["plan", "metrics", "proto"]),
-    ("controller", &["plan", "metrics", "proto"]),
+    ("trust", &["proto"]),
+    ("agent", &["plan", "metrics", "journal", "proto", "trust"]),
+    (
+        "controller",
+        &["plan", "metrics", "journal", "proto", "trust"],
+    ),
     ("demo", &["metrics"]),
     (
         "cli",
-        &["plan", "metrics", "proto", "agent", "controller", "demo"],
+        &[
+            "plan",
+            "metrics",
+            "journal",
+            "proto",
+            "trust",
+            "agent",
+            "controller",
+            "demo",
+        ],
     ),
     ("bench", &["agent", "plan"]),
-    ("fuzz", &["plan", "metrics", "proto"]),
+    (
+        "fuzz",
+        &[
+            "agent",
+            "controller",
+            "plan",
+            "metrics",
+            "journal",
+            "proto",
+            "trust",
+        ],
+    ),
+    (
+        "sim",
+        &["plan", "metrics", "journal", "proto", "agent", "controller"],
+    ),
     ("xtask", &[]),
 ];
 

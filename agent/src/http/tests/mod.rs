@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod basics;
+mod bounds;
 mod cookies;
 mod cut;
 mod doors;

@@ -1,6 +1,7 @@
 //! A controller that does what a test tells it, and a crew that does nothing but say what it was told.
 
 use crate::crew::{Job, Report, StopHow};
+use crate::link::core::Vitals;
 use crate::link::load::{AtWork, Load};
 use crate::orders::Problem;
 use plan::Plan;
@@ -153,6 +154,7 @@ impl Controller {
             lease_ms,
             heartbeat_ms: 50,
             version: "test".to_owned(),
+            generation: 0,
         };
         connection.send(ToAgentMessage::Welcome(welcome)).await;
         connection
@@ -183,6 +185,7 @@ impl Connection {
 pub(super) enum Told {
     Stop(StopHow),
     Change(u64),
+    Reassign(u32, usize),
     Grant(usize, Range<u64>, bool),
     Dropped,
 }
@@ -257,26 +260,28 @@ impl AtWork for FakeCrew {
         let _ = self.0.send(Told::Change(control.version()));
     }
 
+    fn reassign(&self, assignment: crate::Assignment) {
+        let changes = assignment.shares.changes().len();
+        let _ = self.0.send(Told::Reassign(assignment.epoch, changes));
+    }
+
     fn grant(&self, scenario: usize, indexes: Range<u64>, last: bool) {
         let _ = self.0.send(Told::Grant(scenario, indexes, last));
     }
 
-    fn totals(&self) -> Vec<ScenarioTotals> {
-        vec![ScenarioTotals {
-            scenario: "default".to_owned(),
-            begun: 7,
-            ..ScenarioTotals::default()
-        }]
-    }
-
-    fn health(&self) -> Health {
-        Health {
-            cpu: Some(0.5),
-            ..Health::default()
+    fn vitals(&self) -> Vitals {
+        Vitals {
+            totals: vec![ScenarioTotals {
+                scenario: "default".to_owned(),
+                begun: 7,
+                ..ScenarioTotals::default()
+            }],
+            health: Some(Health {
+                cpu: Some(0.5),
+                ..Health::default()
+            }),
+            vus: 3,
+            held: Vec::new(),
         }
-    }
-
-    fn vus(&self) -> u32 {
-        3
     }
 }

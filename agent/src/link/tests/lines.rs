@@ -1,6 +1,7 @@
 //! Connections that are refused, break or fall silent, and leases that run out.
 
 use super::*;
+use std::sync::atomic::Ordering;
 
 #[test]
 fn within_the_lease_a_new_connection_gets_what_was_not_acknowledged_again() {
@@ -243,13 +244,20 @@ fn several_agents_live_in_one_process_and_share_nothing() {
         let mut agents = Vec::new();
         let mut lines = Vec::new();
         let mut lives = Vec::new();
+        let mut known = Vec::new();
         for name in ["local-1", "local-2"] {
+            let enlisted = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
             let config = Config {
                 controller: controller.url.clone(),
                 name: name.to_owned(),
                 labels: Default::default(),
                 workers: 1,
                 give_up: Duration::from_secs(10),
+                drain: DRAIN,
+                access: Access::default(),
+                bounds: Bounds::default(),
+                enlisted: enlisted.clone(),
+                spool: None,
             };
             let (stop, stopped) = oneshot::channel::<()>();
             let shutdown = async move {
@@ -269,6 +277,8 @@ fn several_agents_live_in_one_process_and_share_nothing() {
             };
             line.send(To::Welcome(welcome)).await;
             soon("a heartbeat", line.heartbeat.changed()).await.unwrap();
+            assert!(enlisted.load(Ordering::Relaxed), "it is in a fleet");
+            known.push(enlisted);
             lines.push(line);
             lives.push(hello.incarnation);
         }
@@ -281,6 +291,9 @@ fn several_agents_live_in_one_process_and_share_nothing() {
             );
             let mut line = lines.remove(0);
             assert!(matches!(line.next().await, From::Leave(_)));
+        }
+        for enlisted in known {
+            assert!(!enlisted.load(Ordering::Relaxed), "it has left");
         }
     });
 }

@@ -13,7 +13,7 @@ fn a_run_from_hello_to_goodbye() {
         assert_eq!(
             (
                 job.seat,
-                job.stripe.agents(),
+                job.shares.seats(),
                 job.workers,
                 job.plan.flows.len()
             ),
@@ -174,7 +174,7 @@ fn a_closed_run_is_forgotten_and_the_next_one_begins_afresh() {
 }
 
 #[test]
-fn who_is_told_to_end_finishes_gracefully_and_takes_its_leave() {
+fn who_is_told_to_end_asks_to_hand_over_then_finishes_and_takes_its_leave() {
     story(async {
         let mut controller = Controller::start().await;
         let mut agent = Agent::start(&controller.url, Duration::from_secs(10));
@@ -184,7 +184,14 @@ fn who_is_told_to_end_finishes_gracefully_and_takes_its_leave() {
             shutdown, ended, ..
         } = agent;
         shutdown.send(()).unwrap();
+        assert!(matches!(line.next().await, From::Drain(drain) if drain.run == "r"));
+        // It may not have been heard on a line that broke.
+        drop(line);
+        let mut line = controller.welcome(LONG).await;
+        assert!(matches!(line.next().await, From::Drain(drain) if drain.run == "r"));
+        // Nobody takes the share over.
         assert_eq!(crew.told().await, Told::Stop(StopHow::Graceful));
+        assert_eq!(crew.told().await, Told::Stop(StopHow::Interrupt));
         crew.reports.send(seen(0, 1.0)).unwrap();
         crew.reports
             .send(Report::Finished { interrupted: false })

@@ -8,9 +8,6 @@ impl Args {
     pub(super) fn check(&self) -> Result<(), Error> {
         let refuse = |what: &str, hint: &str| Err(Error::flags(what, hint));
         let local = self.controller.is_none();
-        if let Some(url) = &self.controller {
-            crate::control::endpoint(url)?;
-        }
         if self.demo && self.base_url.is_some() {
             return refuse(
                 "--demo and --base-url name two targets",
@@ -45,6 +42,12 @@ impl Args {
                 "leave one of them out",
             );
         }
+        if self.runs.is_some() && !local {
+            return refuse(
+                "--runs keeps the run of this process's own controller, and --controller names another one",
+                "that one keeps its runs where its own --runs says",
+            );
+        }
         if self.detach && local {
             return refuse(
                 "--detach needs a controller that stays when this process leaves",
@@ -61,6 +64,12 @@ impl Args {
             return refuse(
                 "--no-queue is about a standing controller's other runs",
                 "name one with --controller, or leave it out",
+            );
+        }
+        if !local && !self.outputs.out.is_empty() {
+            return refuse(
+                "--out is written by the controller, and --controller names one that is there already",
+                "give --out to that `throng controller`: it holds for every run",
             );
         }
         if local && self.listen.is_none() {
@@ -84,6 +93,9 @@ impl Args {
                 "--expect-agents is smaller than --agents, and agents of this process count too",
                 "raise it, or start fewer",
             );
+        }
+        if let Some(url) = &self.controller {
+            self.access.address(url)?;
         }
         match (self.min_agents, self.expect_agents) {
             (Some(_), None) => refuse(

@@ -1,10 +1,13 @@
 //! The flags of `throng run`, their precedence, and what of them goes into the bundle. Contradictions are found elsewhere.
 
+use crate::access::Access;
 use crate::args;
 use crate::embedded;
 use crate::error::Error;
 use crate::follow::FailOn;
 use crate::load::{Load, pairs, split_listed};
+use crate::outputs::Outputs;
+use crate::serving::Serving;
 use crate::weights::{self, Weights};
 use clap::ArgMatches;
 use plan::Overrides;
@@ -103,6 +106,14 @@ pub(crate) struct Args {
         help_heading = "Fleet"
     )]
     pub(crate) weights: Option<String>,
+    /// What to do when an agent is lost in the middle: `redistribute` its share to the others, `continue` without it, or `abort` [default: as the file says, else redistribute]
+    #[arg(
+        long,
+        env = "THRONG_ON_AGENT_LOSS",
+        value_name = "WHAT",
+        help_heading = "Fleet"
+    )]
+    pub(crate) on_agent_loss: Option<plan::OnAgentLoss>,
     /// How long to wait for agents
     #[arg(long, env = "THRONG_WAIT", value_name = "TIME", default_value = "60s", value_parser = plan::parse_duration, help_heading = "Fleet")]
     pub(crate) wait: Duration,
@@ -113,6 +124,11 @@ pub(crate) struct Args {
     #[arg(long, env = "THRONG_NO_QUEUE", help_heading = "Fleet")]
     pub(crate) no_queue: bool,
 
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+
     /// Write the report's figures as JSON, in the shape of k6's handleSummary data
     #[arg(
         long,
@@ -121,6 +137,12 @@ pub(crate) struct Args {
         help_heading = "Report"
     )]
     pub(crate) summary: Option<PathBuf>,
+    /// Keep the run in a directory of this one: its journal while it goes on, its report for `throng report`
+    #[arg(long, env = "THRONG_RUNS", value_name = "DIR", help_heading = "Report")]
+    pub(crate) runs: Option<PathBuf>,
+    /// Print the report also as numbered lines with a checksum, for whoever reads it from a log
+    #[arg(long, env = "THRONG_REPORT_FRAME", help_heading = "Report")]
+    pub(crate) report_frame: bool,
     /// Columns of trends, e.g. `avg,p(99),max`
     #[arg(
         long,
@@ -137,6 +159,8 @@ pub(crate) struct Args {
         help_heading = "Report"
     )]
     pub(crate) tags: Vec<String>,
+    #[command(flatten)]
+    pub(crate) outputs: Outputs,
     /// Also fail when load or data have gaps: `degraded` ends with 120
     #[arg(
         long,
@@ -179,10 +203,10 @@ Examples:
     throng run scenario.yaml --base-url http://shop.test --summary out.json
   The same flow under another load:
     throng run scenario.yaml -s 10s:20 -s 1m:20 -s 10s:0
-  With `throng agent --controller http://THIS-HOST:7437` on three hosts:
+  With agents on three hosts; a token for all: `throng token create --uses 3`:
     throng run scenario.yaml --listen 0.0.0.0:7437 --expect-agents 3
-  On the fleet of a standing controller:
-    throng run scenario.yaml --controller http://controller:7437 --detach
+  On the fleet of a standing controller, after `throng login`:
+    throng run scenario.yaml --controller https://controller:7437 --detach
 
 Ctrl-C interrupts the run, prints its report and exits with 105; a second one
 leaves at once. Exit codes: docs/exit-codes.md.";
@@ -193,6 +217,10 @@ impl Args {
     pub(crate) fn settle(&mut self, matches: &ArgMatches) {
         self.load.settle(matches);
         split_listed(matches, "tags", &mut self.tags);
+        // The environment's is for whoever keeps runs here.
+        if self.controller.is_some() && !args::typed(matches, "runs") {
+            self.runs = None;
+        }
     }
 
     /// What the command line says about the run itself.
@@ -206,6 +234,7 @@ impl Args {
             no_teardown: self.no_teardown,
             compat_k6: self.compat == Some(Compat::K6),
             insecure_skip_tls_verify: self.insecure_skip_tls_verify,
+            on_agent_loss: self.on_agent_loss,
             ..self.load.overrides()
         })
     }

@@ -12,12 +12,16 @@ use crate::control::Control;
 use crate::embedded::{self, Embedded, Wanted};
 use crate::error::Error;
 use crate::follow::{self, Interrupt};
+use crate::frame;
 use crate::signals::Signals;
 use crate::source;
 use crate::summary_file::SummaryFile;
 use crate::terminal::Terminal;
 use crate::weights::Weights;
+use controller::journal::Folder;
 use proto::v1::StartHead;
+use std::io::Write as _;
+use std::path::Path;
 
 /// Runs, and gives the process's exit code.
 ///
@@ -26,6 +30,7 @@ use proto::v1::StartHead;
 pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Result<u8, Error> {
     args.check()?;
     let weights = args.weights()?;
+    let outputs = args.outputs.specs()?;
     // Whoever gives weights says how many agents there are to be.
     let weighed = weights.as_ref().and_then(Weights::agents);
     let given = source::given(args.source.as_deref(), args.demo, args.base_url.is_some())?;
@@ -71,7 +76,7 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         ..StartHead::default()
     };
     let over = if let Some(url) = &args.controller {
-        let mut control = Control::connect(url).await?;
+        let mut control = args.access.connect(url).await?;
         let started = control.start(&bundle, &head).await?;
         if args.detach {
             println!("{}", started.run);
@@ -79,7 +84,7 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         }
         follow::announce(&started, common, terminal);
         follow::until_over(
-            &mut control,
+            &control,
             &started.run,
             Interrupt::Stops,
             signals,
@@ -88,16 +93,32 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         )
         .await?
     } else {
-        let mut embedded = Embedded::start(Wanted {
-            listen: args.listen,
+        let listen = match args.listen {
+            Some(address) => Some((address, args.serving.open(address, &args.access.files)?)),
+            None => None,
+        };
+        let token = listen.as_ref().and_then(|(_, opened)| opened.token.clone());
+        let runs = args.runs.as_deref().map(folder).transpose()?;
+        let wanted = Wanted {
+            listen,
             agents: args.agents.or(weighed.filter(|_| args.listen.is_none())),
-        })
-        .await?;
-        if args.listen.is_some() && !common.quiet && common.log_format == LogFormat::Text {
+            outputs,
+        };
+        let mut embedded = Embedded::start(wanted, runs).await?;
+        if let Some(url) = embedded.public()
+            && !common.quiet
+            && common.log_format == LogFormat::Text
+        {
+            let with = match &token {
+                Some(_) => " --join-file FILE --allow-target HOST",
+                None => "",
+            };
             terminal.line(&format!(
-                "agents join with `throng agent --controller {}` (or this host's address, from elsewhere)",
-                embedded.url()
+                "agents join with `throng agent --controller {url}{with}` (or this host's address, from elsewhere)"
             ));
+            if let Some(token) = &token {
+                terminal.line(&format!("a join token for one of them; `throng token create` makes more, and --no-token prints none:\n{token}"));
+            }
         }
         if head.expect_agents == 0 {
             head.expect_agents = embedded.agents().max(1);
@@ -106,7 +127,7 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         let started = control.start(&bundle, &head).await?;
         let over = embedded
             .guard(follow::until_over(
-                &mut control,
+                &control,
                 &started.run,
                 Interrupt::Stops,
                 signals,
@@ -117,9 +138,23 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         embedded.stop().await;
         over?
     };
+    if args.report_frame {
+        let lines = frame::write(&over)
+            .map_err(|error| Error::Internal(format!("the report cannot be packed: {error}")))?;
+        std::io::stdout()
+            .write_all(lines.as_bytes())
+            .map_err(|error| Error::Internal(format!("cannot print the report: {error}")))?;
+    }
     let code = follow::conclude(&over, args.fail_on, summary, common, terminal)?;
     if let Some(demo) = demo {
         demo.stop().await;
     }
     Ok(code)
+}
+
+/// The directory in which this one run is to be kept.
+fn folder(dir: &Path) -> Result<Folder, Error> {
+    Folder::on_disk(dir)
+        .map(Folder::only_new)
+        .map_err(|why| Error::flags(format!("--runs: {why}"), ""))
 }

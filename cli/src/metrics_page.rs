@@ -1,0 +1,39 @@
+//! `--metrics-listen`: a plain HTTP port whose page `/metrics` tells what the newest run has come to, for those who scrape. It names
+//! steps and agents to whoever can reach it, which is why it is a port of its own, and closed unless asked for.
+
+use crate::error::Error;
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use controller::output::Page;
+use std::net::SocketAddr;
+use tokio::task::JoinSet;
+
+/// The port, as long as it is held.
+#[derive(Debug)]
+pub(crate) struct MetricsPage {
+    /// Aborted when dropped.
+    _serving: JoinSet<()>,
+}
+
+impl MetricsPage {
+    /// Serves the page.
+    ///
+    /// # Errors
+    /// `Listen` when nothing can listen there.
+    pub(crate) async fn serve(address: SocketAddr, page: Page) -> Result<Self, Error> {
+        let listener = crate::embedded::listen(address, "--metrics-listen").await?;
+        let metrics = listener.local_addr().unwrap_or(address);
+        tracing::info!(%metrics, "serving /metrics");
+        let router = Router::new().route(
+            "/metrics",
+            get(async move || ([(CONTENT_TYPE, Page::CONTENT_TYPE)], page.text())),
+        );
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            // Never ends by itself: failed accepts are tried again.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { _serving: serving })
+    }
+}

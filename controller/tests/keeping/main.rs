@@ -1,0 +1,192 @@
+//! A director that keeps its runs on a disk that crashes, tears and fills up: whatever happens to it, a later life goes on with
+//! everything that an agent was told.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod rig;
+
+use journal::fake::FakeDisk;
+use proptest::prelude::*;
+use rig::{AGENTS, Rig};
+use throng_controller::verdict::Grade;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Time goes by, with heartbeats.
+    Ticks(u8),
+    /// An agent tells of a second, or of one again.
+    Interval(u8, u16),
+    Again(u8),
+    /// An agent leases indexes.
+    Lease(u8, u8),
+    /// An agent's stream breaks, and it dials again.
+    Redial(u8),
+    /// The disk takes nothing for so many ticks.
+    Slow(u8),
+    /// The controller is gone; a later one goes on. With the machine, or alone.
+    Crash(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let agent = 0..AGENTS as u8;
+    prop_oneof![
+        4 => (1u8..40).prop_map(Step::Ticks),
+        8 => (agent.clone(), 0u16..500).prop_map(|(a, n)| Step::Interval(a, n)),
+        1 => agent.clone().prop_map(Step::Again),
+        3 => (agent.clone(), 1u8..50).prop_map(|(a, n)| Step::Lease(a, n)),
+        1 => agent.prop_map(Step::Redial),
+        2 => (1u8..80).prop_map(Step::Slow),
+        2 => any::<bool>().prop_map(Step::Crash),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn whatever_was_acknowledged_or_granted_is_known_to_every_later_life(
+        seed in any::<u64>(),
+        steps in proptest::collection::vec(step(), 1..60),
+    ) {
+        let mut rig = Rig::begun(FakeDisk::new(seed));
+        for step in steps {
+            match step {
+                Step::Ticks(count) => rig.ticks(count.into()),
+                Step::Interval(agent, requests) => rig.interval(agent.into(), requests.into()),
+                Step::Again(agent) => rig.again(agent.into()),
+                Step::Lease(agent, want) => rig.lease(agent.into(), want.into()),
+                Step::Redial(agent) => rig.redial(agent.into()),
+                Step::Slow(ticks) => rig.stall(ticks.into()),
+                Step::Crash(machine) => rig.crash(machine),
+            }
+        }
+        let report = rig.finish();
+        let counted = report.metrics.get("http_reqs").and_then(|metric| metric.values.get("count").copied());
+        prop_assert_eq!(counted.unwrap_or(0.0) as u64, rig.requests());
+        let came = &report.conservation.completeness;
+        prop_assert_eq!(came.intervals, came.merged);
+        prop_assert_eq!(report.run.away.len(), rig.crashes);
+    }
+}
+
+#[test]
+fn a_checkpoint_every_30_s_keeps_the_journal_short_and_going_on_is_the_same() {
+    let mut rig = Rig::begun(FakeDisk::new(7));
+    for second in 0..200 {
+        rig.interval(second % AGENTS, 5);
+        rig.ticks(10);
+    }
+    assert_eq!(rig.segments(), 1, "what a checkpoint covers is gone");
+    assert!(rig.records() < 1500, "{}", rig.records());
+    rig.crash(true);
+    rig.ticks(20);
+    let report = rig.finish();
+    assert_eq!(report.metrics["http_reqs"].values["count"], 1000.0);
+}
+
+#[test]
+fn a_full_disk_ends_the_journal_and_not_the_run() {
+    let disk = FakeDisk::new(3);
+    let mut rig = Rig::begun(disk.clone());
+    rig.interval(0, 10);
+    rig.ticks(5);
+    disk.set_room(Some(100));
+    for _ in 0..5 {
+        rig.interval(1, 10);
+        rig.ticks(5);
+    }
+    // Acknowledged all the same, from memory.
+    assert_eq!(rig.unacknowledged(), 0);
+    let report = rig.finish();
+    assert_eq!(report.metrics["http_reqs"].values["count"], 60.0);
+    let facets = &report.verdict.facets;
+    let facet = facets.iter().find(|facet| facet.name.contains("journal"));
+    assert_eq!(facet.unwrap().grade, Grade::Degraded);
+    let notes = report.run.notes.join("\n");
+    assert!(notes.contains("the journal ended"), "{notes}");
+}
+
+#[test]
+fn a_journal_that_stopped_is_not_gone_on_with_and_the_run_is_not_left_open() {
+    for room in [true, false] {
+        let disk = FakeDisk::new(3);
+        let mut rig = Rig::begun(disk.clone());
+        disk.set_room(Some(10));
+        rig.interval(1, 10);
+        rig.ticks(5);
+        if room {
+            disk.set_room(None);
+        }
+        let told = rig.abandoned();
+        assert_eq!(told.exit_code, 122, "{}", told.text);
+        assert!(
+            told.text.contains("cannot be gone on with"),
+            "{}",
+            told.text
+        );
+    }
+}
+
+#[test]
+fn runs_that_wait_for_their_turn_still_do_in_a_later_life_and_those_that_are_over_are_listed() {
+    let mut rig = Rig::begun(FakeDisk::new(5));
+    let second = rig.order_another();
+    rig.crash(true);
+    let listed = rig.runs();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert_eq!(listed[1].run, second);
+    rig.finish();
+    rig.crash(false);
+    let listed = rig.runs();
+    assert_eq!(listed.iter().filter(|run| run.exit_code >= 0).count(), 1);
+    assert_eq!(listed[0].run, second, "its turn has come");
+}
+
+#[test]
+fn a_clock_that_was_estimated_is_set_by_what_an_agent_says() {
+    let rig = Rig::begun(FakeDisk::new(9));
+    // The rig's heartbeats do not tell; one that does, half a round trip of 2 ms ago:
+    assert_eq!(rig.clock_error(5_000_000), Some(6_000_000));
+    assert_eq!(rig.clock_error(-5_000_000), Some(-4_000_000));
+}
+
+#[test]
+fn a_run_whose_end_is_known_but_not_its_report_gets_it_in_a_later_life() {
+    let mut rig = Rig::begun(FakeDisk::new(11));
+    rig.interval(0, 10);
+    rig.ticks(3);
+    let report = rig.finish();
+    // As if the disk had taken what happened, and nothing after that.
+    rig.forget_report();
+    for _ in 0..2 {
+        let told = rig.abandoned();
+        assert_eq!(told.exit_code, u32::from(report.exit.code), "{}", told.text);
+        let again: throng_controller::Report = serde_json::from_slice(&told.report).unwrap();
+        assert_eq!(again.metrics["http_reqs"], report.metrics["http_reqs"]);
+    }
+}
+
+#[test]
+fn whoever_was_fenced_while_nobody_directed_takes_part_anew() {
+    let mut rig = Rig::begun(FakeDisk::new(13));
+    rig.interval(0, 10);
+    rig.interval(1, 20);
+    rig.ticks(10);
+    rig.crash(true);
+    // Its lease had run out: it has cut its load, and says that it is done.
+    rig.done(0);
+    let seats = rig.seats();
+    rig.hangs_up(0);
+    rig.redial(0);
+    rig.ticks(2);
+    // The same life has the next seat.
+    assert_eq!(rig.seats(), [seats[1] + 1, seats[1]]);
+    rig.prepared(0);
+    rig.ticks(10);
+    rig.prepared(1);
+    rig.crash(false);
+    rig.ticks(10);
+    let report = rig.finish();
+    assert_eq!(report.metrics["http_reqs"].values["count"], 30.0);
+    assert_eq!(report.agents.len(), 3, "its first part stays in the books");
+}

@@ -1,0 +1,305 @@
+//! What a seed stands for: how many agents in which weather, what load, and what goes wrong when.
+
+use crate::clock::Clock;
+use crate::net::{Way, Weather};
+use crate::random::Random;
+use crate::schedule::Time;
+use std::time::Duration;
+
+const MS: u64 = 1_000_000;
+const S: u64 = 1_000 * MS;
+
+/// Something that goes wrong, or is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// An agent's process ends without a word. It comes back as another life after so long, if it does.
+    Crash {
+        /// Which host.
+        host: usize,
+        /// True if its kernel closes its connections; a machine that lost power does not.
+        closes: bool,
+        /// When it is started again.
+        back: Option<u64>,
+    },
+    /// An agent's process stands still for so long.
+    Freeze {
+        /// Which host.
+        host: usize,
+        /// For how long.
+        time: u64,
+    },
+    /// Nothing comes through for so long.
+    Cut {
+        /// Whose way.
+        host: usize,
+        /// Which ways.
+        ways: Vec<Way>,
+        /// For how long.
+        time: u64,
+        /// True if somebody in between says that the connections are gone.
+        resets: bool,
+    },
+    /// The way becomes slow for so long.
+    Slow {
+        /// Whose.
+        host: usize,
+        /// Messages per second.
+        rate: u64,
+        /// For how long.
+        time: u64,
+    },
+    /// An agent is told to end.
+    Drain {
+        /// Which host.
+        host: usize,
+    },
+    /// Another agent comes.
+    Join,
+    /// The controller takes so long for each message, for so long.
+    Busy {
+        /// For each.
+        each: u64,
+        /// For how long.
+        time: u64,
+    },
+    /// The controller stands still for so long.
+    Stall {
+        /// For how long.
+        time: u64,
+    },
+    /// The controller's process is killed, or its machine loses power, and is started again on its directory after so long.
+    Down {
+        /// What was not synced is lost, and nobody closes its connections.
+        machine: bool,
+        /// After how long.
+        time: u64,
+    },
+    /// The controller's disk has room for so many bytes more.
+    Full {
+        /// Bytes.
+        room: u64,
+    },
+    /// Somebody pauses the run, for so long.
+    Pause {
+        /// For how long.
+        time: u64,
+    },
+    /// Somebody scales the load, by so many thousandths.
+    Scale {
+        /// Of the plan's.
+        factor: u64,
+    },
+    /// Somebody ends the run early.
+    Stop {
+        /// Iterations are cut.
+        interrupt: bool,
+    },
+}
+
+/// A host that may hold an agent.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Its clock.
+    pub clock: Clock,
+    /// Its way to the controller.
+    pub weather: Weather,
+    /// Its weight.
+    pub weight: u32,
+    /// How late it wakes up at most, nanoseconds.
+    pub late: u64,
+    /// True if it is there from the beginning.
+    pub present: bool,
+}
+
+/// Everything a seed decides before the world begins.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The scenario file.
+    pub source: String,
+    /// Run seed.
+    pub seed: u64,
+    /// Hosts.
+    pub hosts: Vec<Host>,
+    /// The controller's clock.
+    pub clock: Clock,
+    /// The lease.
+    pub lease: Duration,
+    /// Agents that the run is to have at least; 0: all.
+    pub min: u32,
+    /// When the run is started.
+    pub start: Time,
+    /// What happens, after the run's start.
+    pub faults: Vec<(Time, Fault)>,
+}
+
+impl Setting {
+    /// What a seed stands for.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed, 1);
+        let agents = random.between(1, 6) as usize;
+        let spare = random.between(0, 2) as usize;
+        let weighted = random.chance(300);
+        let hosts: Vec<Host> = (0..agents + spare)
+            .map(|host| Host {
+                weight: if weighted {
+                    random.between(1, 4) as u32
+                } else {
+                    1
+                },
+                present: host < agents,
+                ..self::host(&mut random)
+            })
+            .collect();
+        let load = random.between(6, 20) * S;
+        let source = source(&mut random, load);
+        let lease = Duration::from_millis(random.between(2_000, 5_000));
+        let mut faults = Vec::new();
+        for _ in 0..*random.pick(&[0, 1, 1, 2, 2, 3, 4, 6]) {
+            // Some before T0, most while load is made, some in the drain.
+            let at = random.between(0, load + 4 * S);
+            let fault = fault(&mut random, hosts.len(), lease.as_nanos() as u64);
+            faults.push((at, fault));
+        }
+        faults.sort_by_key(|(at, _)| *at);
+        Self {
+            source,
+            seed: random.number(),
+            hosts,
+            clock: clock(&mut random),
+            lease,
+            min: if random.chance(500) { 0 } else { 1 },
+            start: S,
+            faults,
+        }
+    }
+}
+
+fn clock(random: &mut Random) -> Clock {
+    Clock {
+        // Booted up to some ten days ago.
+        began: random.between(0, 1 << 50),
+        fast: random.between(0, 200) as i64 - 100,
+    }
+}
+
+fn host(random: &mut Random) -> Host {
+    let far = random.chance(200);
+    let delay = if far {
+        random.between(20 * MS, 150 * MS)
+    } else {
+        random.between(MS / 20, 5 * MS)
+    };
+    let loss = if random.chance(200) {
+        random.between(1, 50)
+    } else {
+        0
+    };
+    Host {
+        clock: clock(random),
+        weather: Weather::new(delay, random.between(0, delay), loss),
+        weight: 1,
+        late: random.between(MS / 10, 3 * MS),
+        present: true,
+    }
+}
+
+fn source(random: &mut Random, load: u64) -> String {
+    let ms = load / MS;
+    let mut scenarios = String::new();
+    for number in 0..random.between(1, 2) {
+        let rate = random.between(2, 40);
+        let vus = random.between(1, 24);
+        let half = ms / 2;
+        let executor = match random.between(0, 5) {
+            0 => format!(
+                "constant-arrival-rate, rate: {rate}, duration: {ms}ms, preAllocatedVUs: 20, maxVUs: 60"
+            ),
+            1 => format!(
+                "ramping-arrival-rate, startRate: 1, preAllocatedVUs: 20, maxVUs: 60, \
+                 stages: [{{ duration: {half}ms, target: {rate} }}, {{ duration: {half}ms, target: 0 }}]"
+            ),
+            2 => format!("constant-vus, vus: {vus}, duration: {ms}ms, gracefulStop: 2s"),
+            3 => format!(
+                "shared-iterations, vus: {vus}, iterations: {}, maxDuration: {ms}ms, gracefulStop: 2s",
+                vus + rate * 10
+            ),
+            4 => format!(
+                "per-vu-iterations, vus: {vus}, iterations: {}, maxDuration: {ms}ms, gracefulStop: 2s",
+                rate.div_ceil(2)
+            ),
+            _ => format!(
+                "ramping-vus, startVUs: 0, gracefulRampDown: 2s, gracefulStop: 2s, \
+                 stages: [{{ duration: {half}ms, target: {vus} }}, {{ duration: {half}ms, target: 0 }}]"
+            ),
+        };
+        scenarios.push_str(&format!("  s{number}: {{ executor: {executor} }}\n"));
+    }
+    format!("baseURL: http://target\nscenarios:\n{scenarios}flows:\n  default:\n    - get: /\n")
+}
+
+fn fault(random: &mut Random, hosts: usize, lease: u64) -> Fault {
+    let host = random.between(0, hosts as u64 - 1) as usize;
+    // Shorter than the lease, about as long, longer.
+    let time = match random.between(0, 2) {
+        0 => random.between(50 * MS, lease / 2),
+        1 => random.between(lease / 2, lease + lease / 4),
+        _ => random.between(lease, 3 * lease),
+    };
+    match random.between(0, 15) {
+        0 | 1 => Fault::Crash {
+            host,
+            closes: random.chance(700),
+            back: random
+                .chance(500)
+                .then(|| random.between(100 * MS, 2 * lease)),
+        },
+        2 | 3 => Fault::Freeze { host, time },
+        4..=6 => Fault::Cut {
+            host,
+            ways: match random.between(0, 3) {
+                0 => vec![Way::Up],
+                1 => vec![Way::Down],
+                _ => vec![Way::Up, Way::Down],
+            },
+            time,
+            resets: random.chance(300),
+        },
+        7 => Fault::Slow {
+            host,
+            rate: random.between(1, 20),
+            time: time * 2,
+        },
+        8 => Fault::Drain { host },
+        9 => Fault::Join,
+        10 => {
+            if random.chance(500) {
+                Fault::Busy {
+                    each: random.between(MS, 60 * MS),
+                    time,
+                }
+            } else {
+                Fault::Stall { time }
+            }
+        }
+        11 => {
+            if random.chance(500) {
+                Fault::Pause { time }
+            } else {
+                Fault::Scale {
+                    factor: random.between(0, 2_000),
+                }
+            }
+        }
+        12 | 13 => Fault::Down {
+            machine: random.chance(500),
+            time,
+        },
+        14 => Fault::Full {
+            room: random.between(0, 20_000),
+        },
+        _ => Fault::Stop {
+            interrupt: random.chance(500),
+        },
+    }
+}

@@ -1,0 +1,52 @@
+//! That the simulation is what it says: the same seed is the same world, and broken throngs are found out.
+
+use throng_sim::{Sabotage, run};
+
+#[test]
+fn one_seed_gives_one_log() {
+    for seed in 0..8 {
+        let (first, second) = (run(seed, None, false), run(seed, None, false));
+        assert_eq!(
+            (first.hash, first.events),
+            (second.hash, second.events),
+            "seed {seed}"
+        );
+        assert_ne!(first.hash, run(seed + 1, None, false).hash);
+    }
+}
+
+#[test]
+fn whatever_is_broken_on_purpose_is_found_out() {
+    for (sabotage, seeds) in [
+        (Sabotage::NoDedupe, 40),
+        (Sabotage::NoFencing, 40),
+        (Sabotage::EarlyReassign, 40),
+        (Sabotage::NoHandshake, 200),
+        (Sabotage::AckBeforeSync, 60),
+    ] {
+        let found = (0..seeds).find(|seed| run(*seed, Some(sabotage), false).broken.is_some());
+        assert!(found.is_some(), "{} was not found out", sabotage.name());
+    }
+}
+
+/// Seeds that broke a law once.
+#[test]
+fn what_was_found_stays_found() {
+    for (seed, law) in [
+        (
+            26,
+            "what is settled is what was told, whoever finishes meanwhile",
+        ),
+        (
+            235,
+            "what an agent that is cut off does after the run was stopped is counted",
+        ),
+        (
+            242,
+            "a VU that moves on before it has come is waited for by whoever has it between",
+        ),
+        (243, "the same, with a scale before it"),
+    ] {
+        assert_eq!(run(seed, None, false).broken, None, "seed {seed}: {law}");
+    }
+}
