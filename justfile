@@ -46,6 +46,10 @@ namespaces:
 outputs:
     cargo test -p throng --test outputs -- --ignored --nocapture
 
+# The web page in Chromium (needs Debian's chromium and chromium-driver; THRONG_PICTURES=DIR keeps pictures).
+browser:
+    cargo test -p throng --test browser -- --ignored --nocapture --test-threads=1
+
 # Everything CI does
 ci:
     .ci/run

@@ -37,9 +37,20 @@ pub(crate) fn boot_ns() -> u64 {
     read(CLOCK)
 }
 
+/// The name of this machine's boot; empty where it has none.
+pub(crate) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| String::new(), |id| id.trim().to_owned())
+}
+
 /// CPU time of the calling thread in nanoseconds.
 #[must_use]
 pub(crate) fn thread_cpu_ns() -> u64 {
+    // What work costs here says nothing about time that is simulated.
+    #[cfg(feature = "sim")]
+    if SIMULATED.get().is_some() {
+        return 0;
+    }
     read(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 

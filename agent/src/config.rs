@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of runs.
 
+use crate::glance::Glance;
 use crate::http::Bounds;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// Told whether a controller has it in its fleet now, for whoever asks from outside.
     pub enlisted: Arc<AtomicBool>,
+    /// Told how it fares, if anybody wants to know.
+    pub glance: Option<Glance>,
     /// Where runs are kept on disk until the controller has all of them; `None`: in memory only.
     pub spool: Option<Spooling>,
 }

@@ -8,8 +8,10 @@ mod config;
 mod crew;
 mod drive;
 mod fence;
+mod glance;
 mod health;
 pub mod http;
+mod life;
 mod limits;
 mod lines;
 pub mod link;
@@ -32,6 +34,10 @@ mod tally;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
+#[cfg_attr(
+    not(feature = "sim"),
+    expect(unreachable_pub, reason = "the simulation takes it")
+)]
 mod transcript;
 mod vu;
 mod worker;
@@ -39,5 +45,6 @@ mod worker;
 pub use config::{Access, Config, Ended, Error, Spooling};
 pub use crew::{Crew, Job, Report, StopHow, may, preflight};
 pub use fence::Fence;
+pub use glance::Glance;
 pub use run::run;
 pub use share::Assignment;

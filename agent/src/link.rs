@@ -14,6 +14,7 @@ use self::core::{Action, Compiled, Core, Event, Failure, Look, Muster, Problem, 
 use crate::clock;
 use crate::config::{Config, Ended, Error};
 use crate::crew::{Job, Report};
+use crate::glance::Seen;
 use crate::phase::{Doing, PhaseJob, PhaseReport};
 use crate::transcript::Transcripts;
 use dial::{Connected, Way};
@@ -84,7 +85,8 @@ impl<L: Load> Link<L> {
     /// A link that has not dialed yet. `noise` is random: it spreads a fleet's attempts to dial.
     pub(crate) fn new(load: L, config: Config, way: Way, hello: Hello, noise: u64) -> Self {
         let transcripts = config.spool.clone().and_then(|spooling| {
-            Transcripts::start(spooling, hello.incarnation)
+            let glance = config.glance.clone().unwrap_or_default();
+            Transcripts::start(spooling, hello.incarnation, glance.spooled)
                 .inspect_err(|error| tracing::warn!("no thread for the spool: {error}"))
                 .ok()
         });
@@ -153,6 +155,7 @@ impl<L: Load> Link<L> {
             let enlisted = self.line.is_some() && self.ended.is_none();
             let told = &self.config.enlisted;
             told.store(enlisted, std::sync::atomic::Ordering::Relaxed);
+            self.tell(enlisted);
             if let Some(ended) = self.ended.take() {
                 self.drop_crew();
                 if let Some(transcripts) = self.transcripts.take() {
@@ -315,6 +318,26 @@ impl<L: Load> Link<L> {
 
     fn vitals(&self) -> Option<Vitals> {
         self.hands.as_ref().map(|hands| hands.crew.vitals())
+    }
+
+    /// Tells whoever wants to know how this agent fares.
+    fn tell(&self, connected: bool) {
+        let now = clock::boot_ns();
+        let Some(glance) = self
+            .config
+            .glance
+            .as_ref()
+            .filter(|glance| glance.is_due(now))
+        else {
+            return;
+        };
+        glance.tell(
+            now,
+            Seen {
+                connected,
+                ..self.core.glance(self.vitals())
+            },
+        );
     }
 
     /// Where waiting for its threads delays no heartbeat.

@@ -4,16 +4,20 @@
 
 use crate::clock;
 use crate::config::{Config, Ended, Error};
+use crate::life;
 use crate::link::Link;
 use crate::link::dial::Way;
 use crate::link::load::Crews;
 use proto::v1::Hello;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::pin;
+use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
+/// How long the disk may take to say whose processes have ended.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long crews and compilations have to end after the link has.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -52,7 +56,8 @@ fn live(config: Config, way: Way, stopped: oneshot::Receiver<()>) -> Result<Ende
         .enable_all()
         .build()
         .map_err(|error| Error::Broken(format!("no runtime for it: {error}")))?;
-    let hello = hello(&config, random());
+    let mut hello = hello(&config, random());
+    hello.ended = ended(&config, hello.incarnation);
     if let Some(keeper) = way.keeper() {
         // On the link's own thread, and of no concern to it: a connection that is there is not touched.
         runtime.spawn(async move { keeper.renew_for_ever().await });
@@ -79,7 +84,26 @@ pub(crate) fn hello(config: &Config, incarnation: u64) -> Hello {
         pid: std::process::id(),
         // The controller's to write.
         identity: String::new(),
+        ended: Vec::new(),
     }
+}
+
+/// Earlier lives on this spool whose processes have ended. A disk that does not answer proves nothing, and delays nobody.
+fn ended(config: &Config, incarnation: u64) -> Vec<u64> {
+    let Some(spooling) = config.spool.clone() else {
+        return Vec::new();
+    };
+    let (tell, told) = mpsc::channel();
+    let look = move || {
+        // An error means that it took too long.
+        let _ = tell.send(life::claim(&spooling, incarnation, &clock::boot_id()));
+    };
+    let thread = std::thread::Builder::new().name("throng-life".to_owned());
+    let looks = thread.spawn(look);
+    looks
+        .ok()
+        .and_then(|_| told.recv_timeout(LOOK).ok())
+        .unwrap_or_default()
 }
 
 fn host() -> String {

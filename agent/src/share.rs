@@ -127,6 +127,33 @@ impl Share {
     }
 }
 
+/// By scenario: VUs that are a seat's at a run time or later, and go to others after it, as is known already.
+pub(crate) fn to_be_given(
+    plan: &Plan,
+    control: &Control,
+    shares: &Shares,
+    seat: usize,
+    run: u64,
+) -> Vec<BTreeSet<u64>> {
+    let of = |(index, scenario): (usize, &Scenario)| {
+        let Some(vus) = control
+            .vus(index, scenario)
+            .filter(|_| scenario.executor.vus_move())
+        else {
+            return BTreeSet::new();
+        };
+        let ends = |windows: &[(u64, u64)]| {
+            let mut ends = windows.iter().map(|(_, to)| *to);
+            ends.any(|to| run < to && to < u64::MAX)
+        };
+        let own = shares.tenures(seat, vus.max());
+        own.filter(|tenure| ends(&tenure.windows))
+            .map(|tenure| tenure.index)
+            .collect()
+    };
+    plan.scenarios.iter().enumerate().map(of).collect()
+}
+
 /// A newer assignment, for a crew at work.
 #[derive(Debug, Clone)]
 pub struct Assignment {
@@ -138,4 +165,52 @@ pub struct Assignment {
     pub waiting: Vec<BTreeSet<u64>>,
     /// The plan with the rows that are needed from now on.
     pub plan: Arc<Plan>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use plan::SeatChange;
+
+    #[test]
+    fn what_is_to_be_given_is_what_a_change_to_come_takes_away() {
+        let bundle = plan::Bundle {
+            source: "
+scenarios:
+  moves: { executor: constant-vus, vus: 6, duration: 9s }
+  stays: { executor: per-vu-iterations, vus: 6, iterations: 1 }
+  open: { executor: constant-arrival-rate, rate: 1, duration: 9s, preAllocatedVUs: 6 }
+flows: { default: [{ get: http://127.0.0.1/ }] }
+"
+            .to_owned(),
+            ..plan::Bundle::default()
+        };
+        let plan = plan::compile(&bundle).unwrap();
+        let mut shares = Shares::equal(2);
+        shares.change(1_000, SeatChange::Gone(0)).unwrap();
+        shares.change(2_000, SeatChange::Came(1)).unwrap();
+        let own = |changes: usize, seat: usize| -> BTreeSet<u64> {
+            shares.under(changes).below(seat, 6).collect()
+        };
+        let kept = own(2, 1);
+        let taken: BTreeSet<u64> = (0..6).filter(|vu| !kept.contains(vu)).collect();
+        for (seat, run, given) in [
+            (0, 0, own(0, 0)),
+            (0, 1_000, BTreeSet::new()),
+            (1, 0, taken.clone()),
+            (1, 1_999, taken),
+            (1, 2_000, BTreeSet::new()),
+            (2, 0, BTreeSet::new()),
+        ] {
+            let all = to_be_given(&plan, &Control::default(), &shares, seat, run);
+            let nothing = BTreeSet::new();
+            assert_eq!(
+                all,
+                [given, nothing.clone(), nothing],
+                "seat {seat} at {run}"
+            );
+        }
+    }
 }

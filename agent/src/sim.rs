@@ -9,6 +9,7 @@ use crate::link::dial::Way;
 use crate::link::load::Load;
 use crate::orders::Problem;
 use crate::run::hello;
+pub use crate::transcript::Notes;
 use crate::{alarm, worker};
 use plan::Plan;
 use std::io;

@@ -56,6 +56,11 @@ impl Spool {
         }
     }
 
+    /// How many intervals it holds: none of them is acknowledged.
+    pub(crate) fn waiting(&self) -> usize {
+        self.frozen.len() + self.fresh.len()
+    }
+
     /// Keeps what was seen between two run times.
     pub(crate) fn push(&mut self, from: i64, to: i64, series: Vec<Series>) {
         self.fresh.push_back(Fresh { from, to, series });

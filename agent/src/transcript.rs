@@ -8,6 +8,7 @@ use crate::link::core::Keep;
 use journal::{Disk, Error, Writer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -30,16 +31,22 @@ pub(crate) struct Transcripts {
 }
 
 impl Transcripts {
-    /// Starts the thread.
+    /// Starts the thread, which says in `bytes` how much it has on disk of the run in progress.
     ///
     /// # Errors
     /// No thread can be had.
-    pub(crate) fn start(spooling: Spooling, incarnation: u64) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        spooling: Spooling,
+        incarnation: u64,
+        bytes: Arc<AtomicU64>,
+    ) -> std::io::Result<Self> {
         let (keeps, orders) = channel();
         let (report, done) = unbounded_channel();
         std::thread::Builder::new()
             .name("throng-spool".to_owned())
-            .spawn(move || Thread::new(spooling, incarnation).work(&orders, &report))?;
+            .spawn(move || {
+                Notes::new(spooling, incarnation).work(&orders, &report, &bytes);
+            })?;
         Ok(Self { keeps, done })
     }
 
@@ -82,6 +89,12 @@ impl Open {
         })
     }
 
+    /// What it takes on disk.
+    fn bytes(&self) -> u64 {
+        let full: u64 = self.full.iter().map(|(_, bytes)| bytes).sum();
+        self.head.length() + self.seen.length() + full
+    }
+
     fn commit(&mut self, limit: u64) -> Result<(), Error> {
         self.head.commit()?;
         self.seen.commit()?;
@@ -98,15 +111,19 @@ impl Open {
     }
 }
 
-struct Thread {
+/// What is written where: the thread's part, without the thread.
+#[derive(Debug)]
+pub struct Notes {
     spooling: Spooling,
     incarnation: u64,
     open: Option<Open>,
     done: u64,
 }
 
-impl Thread {
-    fn new(spooling: Spooling, incarnation: u64) -> Self {
+impl Notes {
+    /// Of one life. Nothing is written yet.
+    #[must_use]
+    pub fn new(spooling: Spooling, incarnation: u64) -> Self {
         Self {
             spooling,
             incarnation,
@@ -115,28 +132,41 @@ impl Thread {
         }
     }
 
-    fn work(mut self, orders: &Receiver<Keep>, report: &UnboundedSender<u64>) {
-        if let Err(error) = self.tidy() {
-            warn(&error, "runs are kept in memory only");
-        }
+    fn work(mut self, orders: &Receiver<Keep>, report: &UnboundedSender<u64>, bytes: &AtomicU64) {
+        self.begin();
         while let Ok(first) = orders.recv() {
-            let mut result = self.take(first);
             // What came meanwhile is made safe together, but not so much that the link thinks the disk dead.
-            for next in orders.try_iter().take(TOGETHER) {
-                result = result.and(self.take(next));
-            }
-            let limit = self.spooling.limit;
-            let result = result.and_then(|()| match &mut self.open {
-                Some(open) => open.commit(limit),
-                None => Ok(()),
-            });
-            if let Err(error) = result {
-                warn(&error, "the rest of this run is kept in memory only");
-                self.open = None;
-            }
+            let more = orders.try_iter().take(TOGETHER);
+            self.write(std::iter::once(first).chain(more));
+            bytes.store(self.open.as_ref().map_or(0, Open::bytes), Relaxed);
             // The link is gone: what it wanted kept is kept all the same.
             let _ = report.send(self.done);
         }
+    }
+
+    /// Looks at what earlier lives left.
+    pub fn begin(&self) {
+        if let Err(error) = self.tidy() {
+            warn(&error, "runs are kept in memory only");
+        }
+    }
+
+    /// Does these, and makes them safe together. False if the transcript was given up for it.
+    pub fn write(&mut self, keeps: impl Iterator<Item = Keep>) -> bool {
+        let mut result = Ok(());
+        for keep in keeps {
+            result = result.and(self.take(keep));
+        }
+        let limit = self.spooling.limit;
+        let result = result.and_then(|()| match &mut self.open {
+            Some(open) => open.commit(limit),
+            None => Ok(()),
+        });
+        if let Err(error) = &result {
+            warn(error, "the rest of this run is kept in memory only");
+            self.open = None;
+        }
+        result.is_ok()
     }
 
     fn take(&mut self, keep: Keep) -> Result<(), Error> {
@@ -180,7 +210,7 @@ impl Thread {
     }
 
     /// Makes the directory, tells of what earlier lives left in it, and removes the oldest beyond a number.
-    fn tidy(&mut self) -> Result<(), Error> {
+    fn tidy(&self) -> Result<(), Error> {
         let Spooling { disk, dir, .. } = &self.spooling;
         let at = |what| {
             let path = dir.clone();

@@ -98,8 +98,12 @@ pub(crate) enum Verb {
     Resume(verb::resume::Args),
     /// Change how much load a run makes
     Scale(verb::scale::Args),
+    /// Note something on a run's time line
+    Annotate(verb::annotate::Args),
     /// Stop a run
     Stop(verb::stop::Args),
+    /// Watch a run live, from any machine; leaving leaves it alone
+    Watch(verb::watch::Args),
     /// Wait for a run, print its report, end with its exit code
     Wait(verb::wait::Args),
     /// Make the report of a run from what its agents kept, when its controller cannot
@@ -213,9 +217,18 @@ pub(crate) fn lease(text: &str) -> Result<Duration, String> {
 
 /// An address to listen on: `ADDR:PORT`, a bare `:PORT` for all addresses, or an address with the usual port.
 pub(crate) fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
+    address(text, CONTROLLER_PORT)
+}
+
+/// The web page's.
+pub(crate) fn web(text: &str) -> Result<std::net::SocketAddr, String> {
+    address(text, web::PORT)
+}
+
+fn address(text: &str, usual: u16) -> Result<std::net::SocketAddr, String> {
     let wrong = || {
         format!(
-            "`{text}` is not an address to listen on; write e.g. `127.0.0.1:{CONTROLLER_PORT}`, or `0.0.0.0:{CONTROLLER_PORT}` for all of this host's"
+            "`{text}` is not an address to listen on; write e.g. `127.0.0.1:{usual}`, or `0.0.0.0:{usual}` for all of this host's"
         )
     };
     if let Some(port) = text.strip_prefix(':') {
@@ -225,7 +238,7 @@ pub(crate) fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
             .map_err(|_| wrong());
     }
     if let Ok(ip) = text.parse::<std::net::IpAddr>() {
-        return Ok((ip, CONTROLLER_PORT).into());
+        return Ok((ip, usual).into());
     }
     text.replace("localhost:", "127.0.0.1:")
         .parse()

@@ -1,4 +1,5 @@
-//! What `pause`, `resume` and `scale` have in common: asking for a change of a run, and saying from when it holds.
+//! What `pause`, `resume`, `scale`, `annotate` and the live view's keys have in common: asking for a change of a run, and saying from when it
+//! holds.
 
 use crate::args::Remote;
 use crate::error::Error;
@@ -10,19 +11,26 @@ use proto::v1::{ChangeReply, ChangeRequest, change_request::Change};
 /// # Errors
 /// `NoSuchRun`, `Refused`, or `Unreachable`.
 pub(crate) async fn ask(remote: &Remote, run: &str, change: Change) -> Result<u8, Error> {
+    let note = matches!(change, Change::Annotate(_));
     let request = ChangeRequest {
         run: run.to_owned(),
         who: who(),
         change: Some(change),
+        asked_unix_ms: 0,
     };
     let mut control = remote.connect().await?;
     let reply = control.change(request).await?;
-    println!("run {run}: {}", sentence(&reply));
+    let sentence = if note {
+        format!("{} at {} of run time", reply.text, run_clock(reply.from_ns))
+    } else {
+        sentence(&reply)
+    };
+    println!("run {run}: {sentence}");
     Ok(0)
 }
 
 /// Whoever sits at the command line, for the report.
-fn who() -> String {
+pub(crate) fn who() -> String {
     let name = ["USER", "LOGNAME"]
         .iter()
         .find_map(|variable| std::env::var(variable).ok())
@@ -30,7 +38,8 @@ fn who() -> String {
     name.map_or_else(|| "cli".to_owned(), |name| format!("{name} (cli)"))
 }
 
-fn sentence(reply: &ChangeReply) -> String {
+/// What changes, and from when on.
+pub(crate) fn sentence(reply: &ChangeReply) -> String {
     let now = u64::try_from(reply.run_ns).unwrap_or(0);
     let agents = match reply.agents {
         1 => "1 agent".to_owned(),

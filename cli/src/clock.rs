@@ -37,3 +37,12 @@ pub(crate) async fn until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// Blocks this thread, which is nobody else's, for so long.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this file is the crate's door to time"
+)]
+pub(crate) fn rest(time: Duration) {
+    std::thread::sleep(time);
+}

@@ -2,19 +2,25 @@
 
 use crate::error::Error;
 use crate::serving::Opened;
+use crate::web_page::{Served, WebPage};
 use controller::door::Door;
 use controller::journal::Folder;
+use controller::service_control::ControlService;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 /// How long agents and controller have to end after the run is over.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// How long an agent goes on unheard, unless told otherwise.
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
+
 /// What to start.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Wanted {
     /// Where agents from elsewhere may join; `None`: nowhere.
     pub(crate) listen: Option<(SocketAddr, Opened)>,
@@ -22,6 +28,10 @@ pub(crate) struct Wanted {
     pub(crate) agents: Option<u32>,
     /// Where what is measured goes.
     pub(crate) outputs: Vec<controller::output::Spec>,
+    /// How long an agent goes on unheard.
+    pub(crate) lease: Duration,
+    /// The web page.
+    pub(crate) web: Option<WebPage>,
 }
 
 /// A fleet inside this process.
@@ -34,6 +44,7 @@ pub(crate) struct Embedded {
     stop_controller: watch::Sender<bool>,
     working: JoinSet<Result<(), Error>>,
     directing: JoinSet<Result<(), Error>>,
+    web: Option<Served>,
 }
 
 impl Embedded {
@@ -72,7 +83,15 @@ impl Embedded {
         });
         let (stop_controller, told) = watch::channel(false);
         let mut directing = JoinSet::new();
-        directing.spawn(serve(doors, config(wanted.outputs), runs, until(told)));
+        let (give, given) = oneshot::channel();
+        let web = wanted.web.map(|page| page.serve(given));
+        directing.spawn(serve(
+            doors,
+            config(wanted.outputs, wanted.lease),
+            runs,
+            give,
+            until(told),
+        ));
         let (stop_agents, told) = watch::channel(false);
         let mut working = JoinSet::new();
         for number in 1..=agents {
@@ -90,7 +109,8 @@ impl Embedded {
                     source: None,
                 },
                 bounds: agent::http::Bounds::default(),
-                enlisted: std::sync::Arc::default(),
+                enlisted: Arc::default(),
+                glance: None,
                 spool: None,
             };
             let told = told.clone();
@@ -109,6 +129,7 @@ impl Embedded {
             stop_controller,
             working,
             directing,
+            web,
         })
     }
 
@@ -161,6 +182,9 @@ impl Embedded {
         let directing = async { while self.directing.join_next().await.is_some() {} };
         if crate::clock::within(GOODBYE, directing).await.is_none() {
             tracing::warn!("the controller of this process did not end in time");
+        }
+        if let Some(web) = self.web {
+            web.stop().await;
         }
         // Those that did not hear it.
         self.stop_agents.send_replace(true);
@@ -217,7 +241,7 @@ pub(crate) fn cores() -> usize {
 }
 
 /// Where this process itself finds a listener: all addresses include the loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -232,16 +256,24 @@ async fn until(mut told: watch::Receiver<bool>) {
     let _ = told.wait_for(|stop| *stop).await;
 }
 
-/// How a controller of this version directs, unless told otherwise.
-pub(crate) fn config(outputs: Vec<controller::output::Spec>) -> controller::Config {
+/// How a controller of this version directs.
+pub(crate) fn config(
+    outputs: Vec<controller::output::Spec>,
+    lease: Duration,
+) -> controller::Config {
+    let usual = controller::Config::default();
     controller::Config {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         outputs,
-        ..controller::Config::default()
+        lease,
+        // Ten in a lease, so that a few may be lost.
+        heartbeat: usual.heartbeat.min(lease / 10),
+        ..usual
     }
 }
 
-/// Directs a fleet on `doors` until `shutdown`, and keeps its runs in a directory, if there is one.
+/// Directs a fleet on `doors` until `shutdown`, keeps its runs in a directory, if there is one, and answers the web page that listens
+/// at the other end of `web`.
 ///
 /// # Errors
 /// `Internal` when the listener fails.
@@ -249,9 +281,12 @@ pub(crate) async fn serve(
     doors: Vec<(TcpListener, Door)>,
     config: controller::Config,
     runs: Option<Folder>,
+    web: oneshot::Sender<Arc<ControlService>>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    controller::serve_doors(doors, config, runs, shutdown)
+    // Without a page nobody listens.
+    let inside = |control| drop(web.send(control));
+    controller::serve_with(doors, config, runs, inside, shutdown)
         .await
         .map_err(|error| Error::Internal(error.to_string()))
 }

@@ -3,13 +3,12 @@
 use crate::clock;
 use crate::control::{Control, root_cause};
 use crate::error::Error;
-use crate::follow::Screen;
 use proto::v1::RunEvent;
 use std::time::{Duration, Instant};
 use tonic::Streaming;
 
 /// How long a controller may be away before its watcher gives up; docs/run-directory.md states it.
-const AWAY: Duration = Duration::from_secs(60);
+pub(crate) const AWAY: Duration = Duration::from_secs(60);
 /// Between attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -18,6 +17,17 @@ pub(crate) struct Feed {
     control: Control,
     run: String,
     state: State,
+}
+
+/// What is heard of a run.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// Something happened.
+    Event(Box<RunEvent>),
+    /// The controller is not there any more: why. Its run's events may go on.
+    Away(String),
+    /// The controller is there again.
+    Back,
 }
 
 enum State {
@@ -43,15 +53,15 @@ impl Feed {
         })
     }
 
-    /// The next event. Whoever stops waiting for it misses nothing.
+    /// What is heard next. Whoever stops waiting for it misses nothing.
     ///
     /// # Errors
     /// `Lost` when the controller was away for too long, or came back without the run.
-    pub(crate) async fn next(&mut self, screen: &Screen<'_>) -> Result<RunEvent, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Heard, Error> {
         loop {
             let why = match &mut self.state {
                 State::Watching(events) => match events.message().await {
-                    Ok(Some(event)) => return Ok(event),
+                    Ok(Some(event)) => return Ok(Heard::Event(Box::new(event))),
                     Ok(None) => "it closed the connection".to_owned(),
                     Err(status) => root_cause(&status),
                 },
@@ -64,8 +74,8 @@ impl Feed {
                     let within = until.saturating_duration_since(clock::now());
                     match clock::within(within, self.control.watch(&self.run)).await {
                         Some(Ok(events)) => {
-                            screen.say("the controller is back; the run goes on");
                             self.state = State::Watching(Box::new(events));
+                            return Ok(Heard::Back);
                         }
                         Some(Err(Error::NoSuchRun(text))) => {
                             *why = format!("it came back without it: {text}");
@@ -77,16 +87,13 @@ impl Feed {
                     continue;
                 }
             };
-            screen.say(&format!(
-                "lost the controller: {why}; waiting up to {} s for it to come back",
-                AWAY.as_secs()
-            ));
             let now = clock::now();
             self.state = State::Away {
                 until: now + AWAY,
                 retry: now + PAUSE,
-                why,
+                why: why.clone(),
             };
+            return Ok(Heard::Away(why));
         }
     }
 

@@ -1,10 +1,11 @@
-//! Watching a run until it is over: progress and messages on stderr, then its report. Shared by `run` and `wait`.
+//! Watching a run until it is over: a live view, or progress and messages, on stderr; then its report. Shared by `run`, `watch` and `wait`.
 
 use crate::args::{Common, LogFormat};
 use crate::clock;
 use crate::control::Control;
 use crate::error::Error;
-use crate::feed::Feed;
+use crate::feed::{AWAY, Feed, Heard};
+use crate::live::{Asked, Live, Whose};
 use crate::progress;
 use crate::signals::Signals;
 use crate::summary_file::SummaryFile;
@@ -54,18 +55,61 @@ pub(crate) fn announce(started: &StartReply, common: &Common, terminal: &Termina
     }
 }
 
-/// Watches `run` to its end.
+/// How watching a run ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// With the run.
+    Over(Box<RunOver>),
+    /// Before it: whoever watched somebody else's run had seen enough.
+    Left,
+}
+
+/// A run that is watched.
+pub(crate) struct Watch<'a> {
+    pub(crate) control: &'a Control,
+    pub(crate) run: &'a str,
+    pub(crate) interrupt: Interrupt,
+    /// A live view, where the terminal allows it; lines otherwise.
+    pub(crate) view: Option<Wanted<'a>>,
+    pub(crate) common: &'a Common,
+    pub(crate) terminal: &'a Terminal,
+}
+
+/// A view that is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) whose: Whose,
+    /// Not before all agents are there: what they need to join stands in lines that somebody is to copy.
+    pub(crate) once_enlisted: bool,
+}
+
+impl Wanted<'_> {
+    /// Whether it is to be opened when this has happened.
+    fn opens(&self, event: &Event) -> bool {
+        match event {
+            // Of a run that is over there is nothing to see.
+            Event::Over(_) => false,
+            Event::State(state) => !self.once_enlisted || state.state() > RunState::StateEnlisting,
+            _ => !self.once_enlisted,
+        }
+    }
+}
+
+/// Watches a run to its end.
 ///
 /// # Errors
-/// `Lost` when the controller goes away and does not come back, `InterruptTooSlow` when an interrupted run does not end within its bound.
-pub(crate) async fn until_over(
-    control: &Control,
-    run: &str,
-    interrupt: Interrupt,
-    mut signals: Signals,
-    common: &Common,
-    terminal: &Terminal,
-) -> Result<RunOver, Error> {
+/// `Lost` when the controller goes away and does not come back, `InterruptTooSlow` when an interrupted run does not end within its bound,
+/// `StoppedWatching` after a Ctrl-C that leaves it alone.
+pub(crate) async fn until_over(watch: Watch<'_>, mut signals: Signals) -> Result<Ended, Error> {
+    let Watch {
+        control,
+        run,
+        interrupt,
+        mut view,
+        common,
+        terminal,
+    } = watch;
     let mut feed = Feed::new(control.clone(), run).await?;
     let mut screen = Screen {
         common,
@@ -73,48 +117,88 @@ pub(crate) async fn until_over(
         told: None,
         last: String::new(),
     };
+    let mut live: Option<Live> = None;
     let mut deadline = None;
     // How long the state that the run is in may still take by itself.
     let mut within = Duration::ZERO;
-    let over = loop {
+    let ended = loop {
         tokio::select! {
-            event = feed.next(&screen) => match event {
-                Ok(event) => match event.event {
-                    Some(Event::Over(over)) => break Ok(over),
-                    Some(Event::Progress(progress)) => screen.progress(&progress),
-                    Some(Event::State(state)) => {
-                        within = Duration::from_nanos(state.within_ns);
-                        let teardown = state.state() == RunState::StateTeardown;
-                        deadline = deadline.map(|bound| if teardown { bound + within } else { bound });
-                        screen.state(&state);
+                    heard = feed.next() => match heard {
+                        Ok(Heard::Event(event)) => {
+                            let Some(event) = event.event else { continue };
+                            if let Some(wanted) = view.take_if(|wanted| wanted.opens(&event)) {
+                                live = Live::open(wanted.title, run, wanted.whose, control, common, terminal);
+                            }
+                            if let Some(live) = &mut live {
+                                live.event(&event);
+                            }
+                            match event {
+                                Event::Over(over) => break Ok(Ended::Over(Box::new(over))),
+                                Event::Progress(progress) => screen.progress(&progress),
+                                Event::State(state) => {
+                                    within = Duration::from_nanos(state.within_ns);
+                                    let teardown = state.state() == RunState::StateTeardown;
+                                    deadline = deadline.map(|bound| if teardown { bound + within } else { bound });
+                                    screen.state(&state);
+                                }
+                                Event::Log(line) => screen.log(&line),
+                                Event::View(_) | Event::Seconds(_) => {}
+                            }
+                        }
+                        Ok(Heard::Away(why)) => {
+                            screen.say(&format!("lost the controller: {why}; waiting up to {} s for it to come back", AWAY.as_secs()));
+                            if let Some(live) = &mut live {
+        live.away();
+        }
+                        }
+                        Ok(Heard::Back) => {
+                            screen.say("the controller is back; the run goes on");
+                            if let Some(live) = &mut live {
+        live.back();
+        }
+                        }
+                        Err(error) => break Err(error),
+                    },
+                    () = signals.interrupted(), if deadline.is_none() => {
+                        if interrupt == Interrupt::Leaves {
+                            break Err(Error::StoppedWatching(run.to_owned()));
+                        }
+                        screen.say(&format!("interrupting the run; its report comes within {} s, a second Ctrl-C leaves at once", INTERRUPT_BOUND.as_secs()));
+                        if let Some(live) = &mut live {
+        live.interrupted();
+        }
+                        deadline = Some(clock::now() + INTERRUPT_BOUND + within);
+                        // An error here shows again as the loss of the events, or as the bound.
+                        let mut control = control.clone();
+                        let run = run.to_owned();
+                        tokio::spawn(async move { control.stop(&run, StopMode::StopInterrupt, "Ctrl-C or SIGTERM at the command line").await });
                     }
-                    Some(Event::Log(line)) => screen.log(&line),
-                    None => {}
-                },
-                Err(error) => break Err(error),
-            },
-            () = signals.interrupted(), if deadline.is_none() => {
-                if interrupt == Interrupt::Leaves {
-                    break Err(Error::StoppedWatching(run.to_owned()));
+                    asked = asked(&mut live) => match asked {
+                        Asked::Interrupt => signals.press(),
+                        Asked::Leave => break Ok(Ended::Left),
+                    },
+                    () = clock::until(deadline), if deadline.is_some() => break Err(Error::InterruptTooSlow(INTERRUPT_BOUND.as_secs())),
                 }
-                screen.say(&format!("interrupting the run; its report comes within {} s, a second Ctrl-C leaves at once", INTERRUPT_BOUND.as_secs()));
-                deadline = Some(clock::now() + INTERRUPT_BOUND + within);
-                // An error here shows again as the loss of the events, or as the bound.
-                let mut control = control.clone();
-                let run = run.to_owned();
-                tokio::spawn(async move { control.stop(&run, StopMode::StopInterrupt, "Ctrl-C or SIGTERM at the command line").await });
-            }
-            () = clock::until(deadline), if deadline.is_some() => break Err(Error::InterruptTooSlow(INTERRUPT_BOUND.as_secs())),
-        }
     };
+    drop(live);
     terminal.status("");
-    over.map(|mut over: RunOver| {
-        if over.text == screen.last && !common.quiet {
-            // Said already.
+    let ended = ended?;
+    Ok(match ended {
+        // Said already.
+        Ended::Over(mut over) if over.text == screen.last && !common.quiet => {
             over.text.clear();
+            Ended::Over(over)
         }
-        over
+        ended => ended,
     })
+}
+
+/// What is asked for in the view; never anything where there is none.
+async fn asked(live: &mut Option<Live>) -> Asked {
+    match live {
+        Some(live) => live.asked().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Prints the report on stdout, and why the run ended if not by itself on stderr; writes the summary; gives the exit code.
@@ -186,6 +270,10 @@ impl Screen<'_> {
     }
 
     fn progress(&mut self, progress: &Progress) {
+        if self.terminal.is_covered() {
+            // The view shows more.
+            return;
+        }
         let rewrites = self.terminal.rewrites() && self.common.log_format == LogFormat::Text;
         if rewrites && !self.common.quiet {
             self.terminal.status(&progress::line(

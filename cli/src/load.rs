@@ -1,12 +1,36 @@
-//! The load flags that `throng run` and `throng plan` share: they win over the scenario file, as in k6.
+//! The flags by which `throng run`, `throng plan` and `throng k8s run` say what is run: they win over the scenario file, as in k6.
 
 use crate::args;
 use crate::error::Error;
 use clap::ArgMatches;
 use plan::Overrides;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-// No doc comment: clap would take it for the help of whatever verb these flags are flattened into.
+// No doc comments on these: clap would take them for the help of whatever verb the flags are flattened into. Where each stands in a
+// verb's help is the verb's to say (`next_help_heading`).
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Aim {
+    /// Aim at this service: goes before every URL that begins with `/`
+    #[arg(long, env = "THRONG_BASE_URL", value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Tags {
+    /// A tag on every sample; repeat it. In THRONG_TAG, pairs are separated by commas
+    #[arg(long = "tag", env = "THRONG_TAG", value_name = "NAME=VALUE")]
+    pub(crate) tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Kept {
+    /// Write the report's figures as JSON, in the shape of k6's handleSummary data
+    #[arg(long, env = "THRONG_SUMMARY", value_name = "FILE")]
+    pub(crate) summary: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Load {
     /// Virtual users
@@ -57,6 +81,21 @@ pub(crate) struct Load {
     pub(crate) variables: Vec<String>,
 }
 
+impl Tags {
+    /// A list from the environment is split.
+    pub(crate) fn settle(&mut self, matches: &ArgMatches) {
+        split_listed(matches, "tags", &mut self.tags);
+    }
+
+    /// The tags.
+    ///
+    /// # Errors
+    /// If one is not `NAME=VALUE`.
+    pub(crate) fn pairs(&self) -> Result<BTreeMap<String, String>, Error> {
+        pairs("--tag", &self.tags)
+    }
+}
+
 impl Load {
     /// Lists from the environment are split; an execution option that was typed wipes those of the environment (k6's tiers).
     pub(crate) fn settle(&mut self, matches: &ArgMatches) {
@@ -95,8 +134,31 @@ impl Load {
     }
 }
 
+/// The same flags once more, for a `throng run` elsewhere that is given the file alone.
+pub(crate) fn repeated(load: &Load, tags: &Tags, aim: &Aim) -> Vec<String> {
+    let one = |flag: &str, value: Option<String>| value.map(|value| format!("--{flag}={value}"));
+    let all = |flag: &'static str, values: &[String]| -> Vec<String> {
+        let values = values.iter();
+        values.map(|value| format!("--{flag}={value}")).collect()
+    };
+    let number = |value: Option<u64>| value.map(|value| value.to_string());
+    let mut flags: Vec<String> = [
+        one("vus", number(load.vus)),
+        one("duration", load.duration.clone()),
+        one("iterations", number(load.iterations)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    flags.extend(all("stage", &load.stages));
+    flags.extend(all("env", &load.variables));
+    flags.extend(all("tag", &tags.tags));
+    flags.extend(one("base-url", aim.base_url.clone()));
+    flags
+}
+
 /// What came from the environment is one text with commas.
-pub(crate) fn split_listed(matches: &ArgMatches, id: &str, list: &mut Vec<String>) {
+fn split_listed(matches: &ArgMatches, id: &str, list: &mut Vec<String>) {
     if !list.is_empty() && !args::typed(matches, id) {
         *list = list
             .iter()
@@ -108,7 +170,7 @@ pub(crate) fn split_listed(matches: &ArgMatches, id: &str, list: &mut Vec<String
 }
 
 /// A list of `NAME=VALUE` as a map; `flag` is what gave it.
-pub(crate) fn pairs(flag: &str, list: &[String]) -> Result<BTreeMap<String, String>, Error> {
+fn pairs(flag: &str, list: &[String]) -> Result<BTreeMap<String, String>, Error> {
     list.iter()
         .map(|text| {
             args::pair(text)

@@ -12,6 +12,7 @@ mod error;
 mod feed;
 mod follow;
 mod frame;
+mod live;
 mod load;
 mod log;
 mod metrics_page;
@@ -27,6 +28,7 @@ mod summary_file;
 mod table;
 mod terminal;
 mod verb;
+mod web_page;
 mod weights;
 
 use args::{Cli, LogFormat, Verb};
@@ -100,8 +102,10 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<u8, Error> {
         Verb::Pause(args) => verb::pause::run(args).await,
         Verb::Resume(args) => verb::resume::run(args).await,
         Verb::Scale(args) => verb::scale::run(args).await,
+        Verb::Annotate(args) => verb::annotate::run(args).await,
         Verb::Stop(args) => verb::stop::run(args).await,
         Verb::Wait(args) => verb::wait::run(args, common, terminal).await,
+        Verb::Watch(args) => verb::watch::run(args, common, terminal).await,
         Verb::Merge(args) => verb::merge::run(args, common, terminal),
         Verb::Report(args) => verb::report::run(args, common, terminal),
         Verb::Token(args) => verb::token::run(args),

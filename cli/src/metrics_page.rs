@@ -1,5 +1,5 @@
-//! `--metrics-listen`: a plain HTTP port whose page `/metrics` tells what the newest run has come to, for those who scrape. It names
-//! steps and agents to whoever can reach it, which is why it is a port of its own, and closed unless asked for.
+//! `--metrics-listen`: a plain HTTP port whose page `/metrics` tells those who scrape what a controller's newest run has come to, or how
+//! an agent fares. It names steps and agents to whoever can reach it, which is why it is a port of its own, and closed unless asked for.
 
 use crate::error::Error;
 use axum::Router;
@@ -17,17 +17,20 @@ pub(crate) struct MetricsPage {
 }
 
 impl MetricsPage {
-    /// Serves the page.
+    /// Serves the page, which is made for each who asks.
     ///
     /// # Errors
     /// `Listen` when nothing can listen there.
-    pub(crate) async fn serve(address: SocketAddr, page: Page) -> Result<Self, Error> {
+    pub(crate) async fn serve(
+        address: SocketAddr,
+        text: impl Fn() -> String + Clone + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
         let listener = crate::embedded::listen(address, "--metrics-listen").await?;
         let metrics = listener.local_addr().unwrap_or(address);
         tracing::info!(%metrics, "serving /metrics");
         let router = Router::new().route(
             "/metrics",
-            get(async move || ([(CONTENT_TYPE, Page::CONTENT_TYPE)], page.text())),
+            get(async move || ([(CONTENT_TYPE, Page::CONTENT_TYPE)], text())),
         );
         let mut serving = JoinSet::new();
         serving.spawn(async move {

@@ -6,7 +6,7 @@ use controller::output::Spec;
 /// `--out`, on every verb that starts a controller.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Outputs {
-    /// Send what is measured, second by second, to json=FILE[.gz], csv=FILE[.gz], influxdb=URL/DB, prometheus-rw=URL or otlp=URL; repeat it. Options follow with commas (docs/outputs.md)
+    /// Send what is measured, second by second, to json=FILE[.gz], csv=FILE[.gz], influxdb=URL/DB, prometheus-rw=URL, otlp=URL or statsd=HOST:PORT; repeat it. Options follow with commas (docs/outputs.md)
     #[arg(
         long = "out",
         env = "THRONG_OUT",

@@ -6,7 +6,7 @@ use crate::places;
 use controller::door::{Authority, Door, Gate, Trouble};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use trust::Role;
 
@@ -80,6 +80,9 @@ pub(crate) struct Serving {
     /// Print no join token at the start
     #[arg(long, env = "THRONG_NO_TOKEN", help_heading = SECURITY)]
     pub(crate) no_token: bool,
+    /// Set when --state-from was copied: that is done once, since tokens are made after it.
+    #[arg(skip)]
+    pub(crate) copied: OnceLock<()>,
 }
 
 /// A door, and what to say about it.
@@ -142,10 +145,7 @@ impl Serving {
                 None,
             ),
             None => {
-                if let Some(from) = &self.state_from {
-                    copy(from, &self.state.folder()?)?;
-                }
-                let authority = self.state.authority()?;
+                let authority = self.authority()?;
                 let token = if self.no_token {
                     None
                 } else {
@@ -163,6 +163,39 @@ impl Serving {
             scheme: "https",
             token,
         })
+    }
+
+    /// The CA, from the state directory.
+    ///
+    /// # Errors
+    /// `Flags`, `State`.
+    pub(crate) fn authority(&self) -> Result<Authority, Error> {
+        if let (Some(from), None) = (&self.state_from, self.copied.get()) {
+            copy(from, &self.state.folder()?)?;
+            let _ = self.copied.set(());
+        }
+        self.state.authority()
+    }
+
+    /// TLS at this address, also under these names, whoever comes.
+    ///
+    /// # Errors
+    /// `Flags`, `State`.
+    pub(crate) fn gate(
+        &self,
+        address: SocketAddr,
+        names: &[String],
+        files: &TlsFiles,
+    ) -> Result<Gate, Error> {
+        let gate = match files.all() {
+            Some((authority, certificate, key)) => Gate::files(certificate, key, authority),
+            None => {
+                let mut all = self.names(address);
+                all.extend_from_slice(names);
+                Gate::own(self.authority()?, all, self.cert_life)
+            }
+        };
+        gate.map_err(trouble)
     }
 
     fn names(&self, address: SocketAddr) -> Vec<String> {

@@ -84,9 +84,11 @@ pub(crate) fn given(text: Option<&str>, demo: bool, base_url: bool) -> Result<Gi
 
 /// A bundle as a file, for a run elsewhere: JSON, gzipped.
 pub(crate) fn pack(bundle: &Bundle) -> std::io::Result<Vec<u8>> {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    serde_json::to_writer(&mut packer, bundle)?;
-    packer.finish()
+    let packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    // JSON is written in very small pieces.
+    let mut buffer = std::io::BufWriter::new(packer);
+    serde_json::to_writer(&mut buffer, bundle)?;
+    buffer.into_inner()?.finish()
 }
 
 fn unpack(bytes: &[u8]) -> std::io::Result<Bundle> {
@@ -215,10 +217,13 @@ fn read_scenario(path: &Path) -> Result<String, Error> {
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
+    let file = std::fs::File::open(path)?;
+    // Before it is read, where the system knows; a pipe has no size.
+    let stated = file.metadata()?.len();
+    if stated <= LARGEST {
+        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    }
+    if stated.max(bytes.len() as u64) > LARGEST {
         return Err(std::io::Error::other(format!(
             "larger than {} MiB, which is too much to send to every agent",
             LARGEST >> 20

@@ -207,6 +207,10 @@ fn render_prints_rights_and_manifests_and_asks_nobody() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test of real processes waits in real time"
+)]
 fn ctrl_c_ends_the_run_in_the_cluster_and_still_brings_its_report() {
     // The log goes on until the run's Job is told to end; then its report comes.
     let logs = "n=0; until grep -q cascade \"$here/asked\"; do n=$((n+1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done; \
@@ -223,7 +227,7 @@ fn ctrl_c_ends_the_run_in_the_cluster_and_still_brings_its_report() {
             child.try_wait().unwrap().is_none(),
             "it ended before it asked for the log"
         );
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let told = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
@@ -235,8 +239,98 @@ fn ctrl_c_ends_the_run_in_the_cluster_and_still_brings_its_report() {
     assert_eq!(output.status.code(), Some(99), "{out}{err}");
     assert!(out.contains("http_reqs"), "{out}");
     let asked = story.text("asked");
-    assert!(
-        asked.contains("delete job/rush-run --cascade=foreground --wait=false"),
-        "{asked}"
+    let asked: Vec<&str> = asked
+        .lines()
+        .filter(|line| line.starts_with("delete"))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            "delete job/rush-run --cascade=foreground --wait=false",
+            "delete --ignore-not-found --wait=false -f -",
+        ],
+        "the run is told to end, and when its report is here, all is cleared away"
     );
+    assert_eq!(story.text("created"), story.text("deleted"));
+}
+
+#[test]
+fn without_kubectl_it_says_what_to_do() {
+    let story = Story::new("missing", "exit 9", "exit 9", "exit 9");
+    fs::remove_file(story.folder.join("kubectl")).unwrap();
+    let output = story.run(&[]);
+    let (out, err) = said(&output);
+    assert_eq!(output.status.code(), Some(104), "{out}{err}");
+    assert!(
+        err.contains("error: --kubectl ") && err.contains("--render"),
+        "{err}"
+    );
+    assert!(!err.contains("left in the cluster"), "{err}");
+}
+
+#[test]
+fn who_may_not_read_the_log_is_told_at_once_and_all_is_cleared_away() {
+    let logs = "echo 'Error from server (Forbidden): pods is forbidden' >&2; exit 1";
+    let story = Story::new("forbidden", "true", "echo '{}'", logs);
+    let output = story.run(&[]);
+    let (out, err) = said(&output);
+    assert_eq!(output.status.code(), Some(122), "{out}{err}");
+    assert!(
+        err.contains("logs job/rush-run`: Error from server (Forbidden)")
+            && err.contains("--render"),
+        "{err}"
+    );
+    assert_eq!(story.text("created"), story.text("deleted"));
+}
+
+#[test]
+fn a_log_that_is_no_text_is_not_believed_and_what_cannot_be_cleared_away_is_told() {
+    let over = r#"echo '{"status":{"conditions":[{"type":"Complete","status":"True"}]}}'"#;
+    let logs = format!(
+        "{RUN}; sed '/BEGIN/q' \"$here/log\"; printf '\\377\\376\\n'; sed '1,/BEGIN/d' \"$here/log\""
+    );
+    let story = Story::new("garbled", "true", over, &logs);
+    let script = story.text("kubectl");
+    let script = script.replace(
+        "delete) cat",
+        "delete) echo 'connection refused' >&2; exit 1; cat",
+    );
+    fs::write(story.folder.join("kubectl"), script).unwrap();
+    let output = story.run(&[]);
+    let (out, err) = said(&output);
+    assert_eq!(output.status.code(), Some(122), "{out}{err}");
+    assert!(err.contains("no report from job/rush-run"), "{err}");
+    assert!(
+        err.contains("left in the cluster") && err.contains("-l app.kubernetes.io/instance=rush"),
+        "{err}"
+    );
+}
+
+#[test]
+fn what_does_not_fit_a_config_map_is_refused_before_anybody_is_asked() {
+    let story = Story::new("large", "true", "exit 9", "exit 9");
+    // Random text packs to half of its length at best.
+    let mut state = 1_u64;
+    let rows: String = (0..100_000)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            format!("{state:016x}\n")
+        })
+        .collect();
+    fs::write(story.folder.join("rows.csv"), format!("id\n{rows}")).unwrap();
+    fs::write(
+        story.folder.join("s.yaml"),
+        "data: { rows: { csv: rows.csv } }\nflows: { default: [{ get: /healthz }] }\n",
+    )
+    .unwrap();
+    let output = story.run(&[]);
+    let (out, err) = said(&output);
+    assert_eq!(output.status.code(), Some(104), "{out}{err}");
+    assert!(
+        err.contains("a ConfigMap holds 1024") && err.contains("--scenario-volume"),
+        "{err}"
+    );
+    assert_eq!(story.text("asked"), "");
 }

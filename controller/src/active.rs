@@ -7,6 +7,7 @@ mod outputs;
 mod phases;
 mod resuming;
 mod sending;
+mod viewing;
 
 use crate::change::Changes;
 use crate::clock;
@@ -20,8 +21,11 @@ use crate::outline::Outline;
 use crate::phases::Phases;
 use crate::progress::Pace;
 use crate::report::Away;
-use crate::run::{Action, AgentId, Ending, Event, Limits, Moment, Needs, Phase, PhaseProblem, Run};
-use crate::timeline::Timeline;
+use crate::run::{
+    Action, AgentId, Ending, Event, Limits, Moment, Needs, Part, Phase, PhaseProblem, Run,
+};
+use crate::view::marks::Marks;
+use crate::view::rates::Rates;
 use crate::weights::Weights;
 use metrics::Outcome;
 use plan::{PhaseKind, Plan};
@@ -103,6 +107,8 @@ pub struct Active {
     pub weights: Vec<u32>,
     /// The assignment under which the load began.
     epoch: u32,
+    /// The longest round trip of its agents, in nanoseconds.
+    farthest: u64,
     /// Who has which share, from the order to begin on.
     pub handover: Option<Handover>,
     /// Idle agents that could not take part, and why is known.
@@ -113,6 +119,10 @@ pub struct Active {
     pub t0: Option<u64>,
     /// How it is being stopped, and since which run time.
     pub stopped: Option<(StopMode, String, u64)>,
+    /// Controller time of the last order to stop.
+    pub stop_ordered: Option<u64>,
+    /// How far its controller was behind at worst, in nanoseconds.
+    pub behind: u64,
     /// Everything merged.
     pub gather: Gather,
     /// What was said.
@@ -137,11 +147,14 @@ pub struct Active {
     pub over: Option<RunOver>,
     version: String,
     pace: Pace,
-    /// What was to be made and what was made.
-    pub timeline: Timeline,
+    /// What charts mark.
+    pub marks: Marks,
+    /// Iterations that begin a second; known while somebody watches.
+    pub rates: Rates,
     state: StateChanged,
     events: broadcast::Sender<RunEvent>,
     next_progress: u64,
+    next_view: u64,
     next_thresholds: u64,
 }
 
@@ -171,11 +184,14 @@ impl Active {
             members: BTreeMap::new(),
             weights: Vec::new(),
             epoch: 0,
+            farthest: 0,
             handover: None,
             unfit: BTreeSet::new(),
             returned: BTreeMap::new(),
             t0: None,
             stopped: None,
+            stop_ordered: None,
+            behind: 0,
             gather: Gather::default(),
             logs: Logs::default(),
             phases: Phases::default(),
@@ -189,7 +205,8 @@ impl Active {
             over: None,
             version,
             pace: Pace::default(),
-            timeline: Timeline::default(),
+            marks: Marks::new(&order.plan),
+            rates: Rates::default(),
             state: StateChanged {
                 state: RunState::StateChecked.into(),
                 text: String::new(),
@@ -197,6 +214,7 @@ impl Active {
             },
             events: broadcast::channel(EVENTS).0,
             next_progress: 0,
+            next_view: 0,
             next_thresholds: 0,
             outline,
             order,
@@ -224,11 +242,13 @@ impl Active {
 
     /// What a new watcher is told first, and what follows.
     #[must_use]
-    pub fn watch(&self) -> (RunEvent, broadcast::Receiver<RunEvent>) {
-        (
-            event(run_event::Event::State(self.state.clone())),
-            self.events.subscribe(),
-        )
+    pub fn watch(&self, fleet: &Fleet, now: u64) -> (Vec<RunEvent>, broadcast::Receiver<RunEvent>) {
+        let first = [
+            run_event::Event::State(self.state.clone()),
+            run_event::Event::Seconds(self.gather.seconds.all()),
+            run_event::Event::View(crate::view::of(self, fleet, now)),
+        ];
+        (first.map(event).into(), self.events.subscribe())
     }
 
     /// Where watchers are told; for what is told once it is kept.
@@ -287,7 +307,7 @@ impl Active {
         }
         let at = Moment {
             now,
-            rtt: self.rtt(fleet),
+            rtt: self.farthest,
         };
         let mut ended = None;
         let mut unreachable = None;
@@ -323,6 +343,7 @@ impl Active {
                     // A run that is only late was not cut short: all of it was due.
                     let at = self.stopped.as_ref().map_or(at, |(_, _, first)| *first);
                     self.stopped = Some((mode, reason, at));
+                    self.stop_ordered = Some(now);
                     self.send_all(fleet, &self.stop());
                 }
                 Action::RunPhase(id, kind) => {
@@ -353,16 +374,18 @@ impl Active {
         }
     }
 
-    /// The longest round trip of its agents.
-    fn rtt(&self, fleet: &Fleet) -> u64 {
+    /// Looks for the longest round trip of its agents: at each tick, and not for each message of a thousand agents.
+    fn look_far(&mut self, fleet: &Fleet) {
         let agents = self.members.keys().filter_map(|id| fleet.get(*id));
-        agents.map(|agent| agent.rtt).max().unwrap_or(0)
+        self.farthest = agents.map(|agent| agent.rtt).max().unwrap_or(0);
     }
 
     fn end(&mut self, fleet: &mut Fleet, now: u64, ending: &Ending) {
         for line in self.logs.flush() {
             self.tell(run_event::Event::Log(line));
         }
+        self.late_until(fleet);
+        self.last_view(fleet, now);
         let over = crate::closing::close(self, ending, now);
         self.announce(RunState::StateOver, String::new());
         self.over = Some(over);
@@ -377,6 +400,20 @@ impl Active {
         }
     }
 
+    /// Notes of those who never reported an end from when on they surely make no load: nobody knows what they did of a stop.
+    fn late_until(&mut self, fleet: &Fleet) {
+        let lease = self.run.limits.lease;
+        for (id, member) in &mut self.members {
+            let part = self.run.members.get(id).map(|member| &member.part);
+            if part == Some(&Part::Running)
+                && let Some(agent) = fleet.get(*id)
+            {
+                let until = agent.link.answered().saturating_add(lease);
+                member.sure.get_or_insert(until);
+            }
+        }
+    }
+
     /// The idle agents that may take part: weights by name also say whom they are for.
     #[must_use]
     pub fn candidates(&self, fleet: &Fleet, now: u64) -> Event {
@@ -388,9 +425,11 @@ impl Active {
     /// Does what is due. True once the run is over.
     pub fn tick(&mut self, fleet: &mut Fleet, now: u64) -> bool {
         self.outputs_tick(now);
+        self.look_far(fleet);
         if self.ending.is_some() {
             return self.wound_up(fleet);
         }
+        self.tick_view(fleet, now);
         let event = match self.run.phase {
             Phase::Enlisting { .. } => self.candidates(fleet, now),
             _ => Event::Tick,
@@ -407,9 +446,6 @@ impl Active {
             }
             let progress = self.pace.progress(self, now);
             self.pace.seen(now, progress.requests);
-            if matches!(self.run.phase, Phase::Load { .. }) {
-                self.timeline.look(crate::progress::look(self, now));
-            }
             self.tell(run_event::Event::Progress(progress));
         }
         if now >= self.next_thresholds && matches!(self.run.phase, Phase::Load { .. }) {

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 const LEAD_NS: u64 = 1_000_000_000;
 /// After this time beyond its taking effect every agent should have confirmed a change.
 const CONFIRMED_NS: u64 = 500_000_000;
+/// Notes of one run.
+const NOTES: usize = 200;
+/// Characters of one.
+const LONGEST: usize = 200;
 
 /// One change, for the report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,8 +25,11 @@ pub struct Annotation {
     pub asked_unix_ms: u64,
     /// By whom.
     pub who: String,
-    /// What changed.
+    /// What changed; or what was noted.
     pub what: String,
+    /// True if it is a note, which changes nothing.
+    #[serde(default)]
+    pub note: bool,
 }
 
 /// When somebody asks.
@@ -95,6 +102,9 @@ impl Changes {
                 self.max_pause = pause.max_ns;
                 (self.control.pause(from)?, "paused".to_owned())
             }
+            Some(change_request::Change::Annotate(note)) => {
+                return self.note(run, &note.text, who, asked);
+            }
             Some(change_request::Change::Resume(_)) => {
                 if self.control.open_pause().is_none() {
                     return refuse(format!("run {run} is not paused"));
@@ -133,12 +143,49 @@ impl Changes {
             asked_unix_ms: asked.unix_ms,
             who: who.to_owned(),
             what: what.clone(),
+            note: false,
         });
         self.unconfirmed = Some(from);
         Ok(Answer {
             from,
             text: what,
             new: true,
+        })
+    }
+
+    /// Notes something, now; changes nothing.
+    fn note(
+        &mut self,
+        run: &str,
+        text: &str,
+        who: &str,
+        asked: Asked,
+    ) -> Result<Answer, ControlError> {
+        let refuse = |text: String| Err(ControlError(text));
+        let shown = text.trim().chars().filter(|c| !c.is_control());
+        let what: String = shown.collect();
+        if what.is_empty() {
+            return refuse("a note needs a text".to_owned());
+        }
+        if what.chars().count() > LONGEST {
+            return refuse(format!("a note has at most {LONGEST} characters"));
+        }
+        if self.annotations.iter().filter(|of| of.note).count() >= NOTES {
+            return refuse(format!("run {run} has {NOTES} notes already"));
+        }
+        let at = u64::try_from(asked.run).unwrap_or(0);
+        self.annotations.push(Annotation {
+            from_ms: at as f64 / 1e6,
+            asked_ms: at as f64 / 1e6,
+            asked_unix_ms: asked.unix_ms,
+            who: who.to_owned(),
+            what: what.clone(),
+            note: true,
+        });
+        Ok(Answer {
+            from: at,
+            text: format!("noted: {what}"),
+            new: false,
         })
     }
 

@@ -6,8 +6,10 @@ use crate::exit::ExitCode;
 use crate::handover::Handover;
 use crate::member::Member;
 use crate::membership;
+use crate::outline::Until;
 use crate::report::{AgentFacts, Ended, Exit, Report, RunFacts};
 use crate::run::{Ending, Why};
+use crate::stopping::StopFacts;
 use crate::verdict::{Evidence, Grade, Verdict, Witness};
 use metrics::summary::Unjudged;
 use metrics::{Judged, Metric, Summary, SummaryOptions, TrendStat};
@@ -74,10 +76,15 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
             let cut = matches!(ending.why, Why::Stopped(_) | Why::Aborted | Why::AgentLost)
                 .then(|| active.stopped.as_ref().map(|(_, _, at)| *at))
                 .flatten();
-            let sure = members
-                .iter()
-                .filter(|member| fate(member.seat) == Fate::Lost)
-                .filter_map(|member| Some((member.seat as usize, member.sure?.saturating_sub(t0))));
+            let sure = members.iter().filter_map(|member| {
+                let at = member.sure?.saturating_sub(t0);
+                let until = match fate(member.seat) {
+                    Fate::Lost => Until::Lost(at),
+                    Fate::Late => Until::Late(at),
+                    _ => return None,
+                };
+                Some((member.seat as usize, until))
+            });
             active
                 .outline
                 .promises(&shares, &active.pools, cut, &sure.collect())
@@ -145,13 +152,16 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
             compat_k6: plan.options.compat_k6,
             start_skew_ms,
             start_uncertainty_ms,
+            controller_lag_ms: active.behind as f64 / 1e6,
+            stop: StopFacts::of(active, t0, fate).filter(|_| began),
             annotations: active.changes.annotations.clone(),
             notes: active.notes.clone(),
             away: active.away.clone(),
         },
         agents,
         fleet: if began { fleet } else { Vec::new() },
-        timeline: active.timeline.points().to_vec(),
+        timeline: active.gather.seconds.points(),
+        marks: active.marks.all(),
         conservation,
         exit: Exit::new(&applying(
             ending,

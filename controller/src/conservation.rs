@@ -26,7 +26,8 @@ pub struct Promise {
     pub unit: Unit,
     /// By seat, while it was the seat's own. Where indexes are leased: what the seat was granted.
     pub shares: Vec<u128>,
-    /// By seat: of its share, what was due before it surely made no load any more. All of it, unless it was lost.
+    /// By seat: of its share, what was due before it surely made no load any more. All of it, unless it was lost; of one that is late
+    /// what was due before the run was cut short.
     pub sure: Vec<u128>,
     /// True if shares changed hands: what finished on one agent then came late to another.
     pub moved: bool,
@@ -115,7 +116,8 @@ pub struct Line {
     pub short: f64,
     /// Nobody knows. Negative if more was made than planned.
     pub unaccounted: f64,
-    /// Of that: due on agents that were lost, after their last totals and before their leases ended. Sent or not, nobody knows.
+    /// Of that: due on agents that were lost, after their last totals and before their leases ended, or due after the run was cut short
+    /// on agents that never reported their ends. Sent or not, nobody knows.
     #[serde(default)]
     pub silent: f64,
 }
@@ -343,7 +345,13 @@ impl Sums {
                 self.dropped += (planned - accounted).max(0);
                 self.unaccounted += (planned - accounted).min(0);
             }
-            _ => self.unaccounted += planned - accounted,
+            (fate, _) => {
+                self.unaccounted += planned - accounted;
+                if fate == Fate::Late {
+                    // What came due while the stop may not have reached it, and it may have gone on.
+                    self.silent += (planned - sure.max(accounted)).max(0);
+                }
+            }
         }
     }
 
@@ -365,7 +373,11 @@ impl Sums {
                 self.silent += missing - lost;
             }
             Fate::Left => self.lost += missing,
-            Fate::Late | Fate::Unused => self.unaccounted += missing,
+            Fate::Late => {
+                self.unaccounted += missing;
+                self.silent += missing.min(share - sure);
+            }
+            Fate::Unused => self.unaccounted += missing,
         }
     }
 }

@@ -6,6 +6,7 @@ mod recording;
 mod resume;
 mod reviving;
 mod runs;
+mod waking;
 
 use recording::Later;
 pub(crate) use runs::state_word;
@@ -14,9 +15,11 @@ use crate::active::{Active, Order, Said};
 use crate::clock;
 use crate::fleet::{Departed, Fleet, Joined};
 use crate::journal::{Journal, News};
+use crate::lag::Lag;
 use crate::link::Link;
 use crate::names;
 use crate::run::{AgentId, Event, Phase};
+use crate::wall::Wall;
 use crate::{Config, Refusal};
 use proto::v1::record::What;
 use proto::v1::to_agent::Message;
@@ -35,10 +38,6 @@ pub type Watched = (Vec<RunEvent>, Option<broadcast::Receiver<RunEvent>>);
 
 /// What can happen.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most inputs are the large one: what agents say; a box each would be an allocation each"
-)]
 pub enum Input {
     /// An agent said hello on a connection. Answered with its number, if it was taken.
     Hello(
@@ -101,6 +100,8 @@ pub struct Director {
     released: u64,
     /// The run's time is an estimate until an agent tells it.
     recovering: bool,
+    /// Whether it stood still.
+    waking: waking::Waking,
 }
 
 impl Director {
@@ -118,6 +119,7 @@ impl Director {
             later: Vec::new(),
             released: 0,
             recovering: false,
+            waking: waking::Waking::default(),
         }
     }
 
@@ -132,12 +134,24 @@ impl Director {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut news = self.journal.as_ref().map(Journal::news);
+        let (mut lag, mut wall) = (Lag::default(), Wall::default());
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.tick(clock::now()),
-                () = written(&mut news) => self.settle(clock::now()),
+                _ = ticks.tick() => {
+                    let (now, unix) = (clock::now(), clock::unix_ns());
+                    self.behind(now, lag.look(now, inbox.len()));
+                    if let Some(step) = wall.look(clock::unshifted(now), i128::from(unix)) {
+                        self.wall_was_set(step);
+                    }
+                    self.tick(now);
+                }
+                () = written(&mut news) => self.told_by_disk(clock::now()),
                 input = inbox.recv() => match input {
-                    Some(input) => self.take(clock::now(), input),
+                    Some(input) => {
+                        let now = clock::now();
+                            lag.took();
+                        self.take(now, input);
+                    }
                     None => self.shutdown(clock::now()),
                 },
             }
@@ -145,19 +159,20 @@ impl Director {
                 break;
             }
         }
+        if let Some(journal) = &mut self.journal {
+            journal.written().await;
+        }
+        self.settle(clock::now());
         for (_, agent) in self.fleet.iter() {
             let reason = "the controller is ending".to_owned();
             agent.link.send(Message::Goodbye(v1::Goodbye { reason }));
             agent.link.close();
         }
-        if let Some(journal) = &mut self.journal {
-            journal.written().await;
-        }
-        self.settle(clock::now());
     }
 
     /// Takes one input at this controller time. Never waits, and reads no clock.
     pub fn take(&mut self, now: u64, input: Input) {
+        self.wake(now);
         self.do_input(now, input);
         self.settle(now);
     }
@@ -185,7 +200,7 @@ impl Director {
                 self.later(move || drop(reply.send(answer)));
             }
             Input::Watch(run, reply) => {
-                let _ = reply.send(self.watch(&run));
+                let _ = reply.send(self.watch(now, &run));
             }
             Input::Stop(request, reply) => {
                 let answer = self.stop(now, &request);
@@ -221,6 +236,11 @@ impl Director {
             link.close();
             return None;
         }
+        for incarnation in hello.ended.iter().take(crate::fleet::ENDS) {
+            if let Some(departed) = self.fleet.ended(&hello, *incarnation, now) {
+                self.departed(now, departed);
+            }
+        }
         let (wish, incarnation) = (names::clean(&hello.name), hello.incarnation);
         let said = self.keeps().then(|| hello.clone());
         let joined = self.fleet.join(hello, link.clone(), connection);
@@ -253,7 +273,7 @@ impl Director {
             Joined::Again(_) => {
                 tracing::info!(agent = name, "back on a new connection");
                 if let Some(active) = &self.active {
-                    active.reconnected(&self.fleet, id);
+                    active.reconnected(&self.fleet, now, id);
                 }
             }
             _ => {
@@ -276,7 +296,7 @@ impl Director {
                 let ours = self
                     .active
                     .as_mut()
-                    .is_some_and(|active| active.returned(&mut self.fleet, id, incarnation));
+                    .is_some_and(|active| active.returned(&mut self.fleet, now, id, incarnation));
                 if !ours {
                     self.idle_changed(now);
                 }
@@ -377,13 +397,37 @@ impl Director {
 
     /// Looks at deadlines and leases; due every [`TICK`].
     pub fn tick(&mut self, now: u64) {
-        for departed in self.fleet.expire(now, clock::ns(self.config.lease)) {
-            self.departed(now, departed);
+        self.wake(now);
+        if self.waking.may_give_up(now) {
+            for departed in self.fleet.expire(now, clock::ns(self.config.lease)) {
+                self.departed(now, departed);
+            }
         }
         self.record(now, What::Tick(v1::TimeWent {}));
         self.time(now);
         self.check_point(now);
         self.settle(now);
+    }
+
+    /// Nothing but labels goes by the wall clock: that it was set is said, so that nobody wonders at them.
+    fn wall_was_set(&mut self, step: f64) {
+        let way = if step < 0.0 { "back" } else { "forward" };
+        let text = format!(
+            "the controller's wall clock was set {way} by {:.1} s; load, leases and measurements do not go by it",
+            step.abs()
+        );
+        match &mut self.active {
+            Some(active) => active.note(text),
+            None => tracing::warn!("{text}"),
+        }
+    }
+
+    /// It is so far behind with what it is told; or its disk with what it is to write.
+    fn behind(&mut self, now: u64, inbox: u64) {
+        let disk = self.journal.as_ref().map_or(0, |j| j.owing_for(now));
+        if let Some(active) = &mut self.active {
+            active.behind(inbox.max(disk));
+        }
     }
 
     fn time(&mut self, now: u64) {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Most agents at once.
 pub const MOST: usize = 10_000;
+/// Most ends of others that one agent may tell of.
+pub const ENDS: usize = 64;
 /// Most labels of one agent; more are left out.
 const LABELS: usize = 32;
 
@@ -203,6 +205,25 @@ impl Fleet {
                 })
             })
             .collect()
+    }
+
+    /// A successor shows that the process of an earlier life has ended: it makes no load any more, and its lease need not be waited
+    /// for. Of its own name and certificate only.
+    pub fn ended(&mut self, successor: &Hello, incarnation: u64, now: u64) -> Option<Departed> {
+        let wish = names::clean(&successor.name);
+        let (id, agent) = self.agents.iter().find(|(_, agent)| {
+            agent.wish == wish
+                && agent.hello.incarnation == incarnation
+                && agent.hello.identity == successor.identity
+                && incarnation != successor.incarnation
+        })?;
+        let (id, heard) = (*id, agent.link.answered());
+        if agent.run.is_some() {
+            self.crashes.note(&wish, now);
+        }
+        let why = "its process has ended, as its successor shows".to_owned();
+        let departed = self.leave(id, why, now)?;
+        Some(Departed { heard, ..departed })
     }
 
     /// It is known from the journal that one left, or was struck off.
@@ -423,6 +444,28 @@ mod tests {
             Joined::New(1),
             "its name is free again"
         );
+    }
+
+    #[test]
+    fn only_a_successor_of_the_same_name_and_certificate_ends_a_life() {
+        let of = |name: &str, identity: &str, incarnation: u64| Hello {
+            identity: identity.to_owned(),
+            ..hello(name, incarnation)
+        };
+        let mut fleet = Fleet::default();
+        let (first, _stream) = link(0);
+        fleet.join(of("a", "x", 1), first.clone(), 1);
+        assert!(first.answer(1, 10 * S));
+        for other in [of("b", "x", 2), of("a", "y", 2), of("a", "x", 1)] {
+            assert!(fleet.ended(&other, 1, 11 * S).is_none());
+        }
+        assert!(fleet.ended(&of("a", "x", 2), 3, 11 * S).is_none());
+        let departed = fleet.ended(&of("a", "x", 2), 1, 11 * S).unwrap();
+        assert_eq!((departed.heard, departed.sure), (10 * S, 11 * S));
+        assert!(!first.answer(2, 11 * S), "it is answered no more");
+        let again = fleet.join(of("a", "x", 2), link(11 * S).0, 2);
+        assert_eq!(again, Joined::New(1));
+        assert_eq!(fleet.get(1).unwrap().name, "a", "its name is free");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Knows seats and numbers; knows nothing of streams or of what is done with the merged data.
 
 use crate::output::Feed;
+use crate::view::seconds::Seconds;
 use metrics::delivery::Arrival;
 use metrics::{Delivery, Interval, Judged, Metric, Series, Store, Tags, Value};
 use proto::convert::Rejected;
@@ -74,11 +75,15 @@ pub enum Taken {
 /// Everything merged.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Gather {
+    /// Large, and kept apart by a checkpoint.
+    #[serde(skip)]
     store: Store,
     delivery: Delivery,
     seats: BTreeMap<u32, Delivered>,
     rejected: u64,
     phases: u64,
+    /// The same second by second, without setup and teardown.
+    pub seconds: Seconds,
     /// Whoever gets what was merged, too.
     #[serde(skip)]
     pub outputs: Option<Feed>,
@@ -131,6 +136,7 @@ impl Gather {
                 delivered.until = delivered.until.max(interval.to);
                 delivered.requests += requests(&interval);
                 self.store.merge_interval(&interval);
+                self.seconds.observe(&interval);
                 if let Some(outputs) = &mut self.outputs {
                     outputs.interval(interval);
                 }
@@ -198,6 +204,11 @@ impl Gather {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Goes on from what an earlier life merged.
+    pub fn restore(&mut self, store: Store) {
+        self.store = store;
     }
 
     /// Tells the outputs what was merged before they began: an earlier life of the controller told it to its own.

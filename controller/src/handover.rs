@@ -202,6 +202,12 @@ impl Handover {
         self.shares_with(&self.changes)
     }
 
+    /// The same after the first so many changes.
+    #[must_use]
+    pub fn shares_after(&self, changes: usize) -> Option<Shares> {
+        self.shares_with(self.changes.get(..changes)?)
+    }
+
     fn shares_with(&self, changes: &[SeatChange]) -> Option<Shares> {
         let weights = self
             .seats

@@ -15,6 +15,7 @@ pub use record::{clock_reading, said};
 pub use scribe::{Job, Scribe};
 
 use crate::clock;
+use metrics::Store;
 use prost::Message as _;
 use proto::v1::{self, Record, record::What};
 use std::sync::{Arc, mpsc};
@@ -24,8 +25,8 @@ use tokio::sync::watch;
 const STALL_NS: u64 = 10_000_000_000;
 /// Bytes that may wait for the disk; beyond, the journal is given up.
 const MOST_WAITING: usize = 256 << 20;
-/// Bytes after which a checkpoint is due, however new the last one is.
-const LARGE: u64 = 64 << 20;
+/// Bytes after which a checkpoint is due, however new the last one is: reading so many again takes well under a second.
+pub const LARGE: u64 = 16 << 20;
 
 /// What became of what was told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,8 +60,18 @@ pub struct Journal {
     /// Controller time since when the disk owes an answer.
     owing: Option<(u64, u64)>,
     generation: u64,
-    /// Controller time of the newest checkpoint, and what was told until then.
-    pointed: (u64, u64),
+    pointed: Pointed,
+}
+
+/// The newest checkpoint.
+#[derive(Debug, Default)]
+struct Pointed {
+    /// Controller time.
+    at: u64,
+    /// Bytes that were told until then.
+    told: u64,
+    /// Its own ticket.
+    ticket: u64,
 }
 
 impl Journal {
@@ -93,7 +104,7 @@ impl Journal {
             told: 0,
             owing: None,
             generation,
-            pointed: (0, 0),
+            pointed: Pointed::default(),
         }
     }
 
@@ -142,19 +153,35 @@ impl Journal {
     /// The turn of a run has come, or it is taken up again: from now on its records are kept.
     pub fn begin(&mut self, now: u64, run: &str, checkpoint: v1::Checkpoint) {
         self.go_on(now, run);
-        self.point(now, checkpoint);
+        self.point(now, checkpoint, Store::default());
     }
 
-    /// What everything so far came to.
-    pub fn point(&mut self, now: u64, checkpoint: v1::Checkpoint) {
-        self.record(now, What::Checkpoint(checkpoint));
-        self.pointed = (now, self.told);
+    /// What everything so far came to. What was merged is by far the most of it: it is handed over as it is, and whoever writes
+    /// encodes it, so that the director goes on.
+    pub fn point(&mut self, now: u64, checkpoint: v1::Checkpoint, store: Store) {
+        if self.open.is_none() {
+            return;
+        }
+        let record = Record {
+            now_ns: now,
+            what: Some(What::Checkpoint(checkpoint)),
+        };
+        self.told += record.encoded_len() as u64;
+        self.tell(now, Job::Point(Box::new(record), Box::new(store)));
+        self.pointed = Pointed {
+            at: now,
+            told: self.told,
+            ticket: self.gate.newest(),
+        };
     }
 
-    /// True if the newest checkpoint is older than that, or so much was told since that reading it again would take long.
+    /// True if the newest checkpoint is older than that, or so much was told since that reading it again would take long. Never while
+    /// that one is not written yet: a slow disk is not helped by another.
     #[must_use]
     pub fn is_due(&self, now: u64, every: u64) -> bool {
-        now >= self.pointed.0.saturating_add(every) || self.told > self.pointed.1 + LARGE
+        let Pointed { at, told, ticket } = self.pointed;
+        let due = now >= at.saturating_add(every) || self.told > told + LARGE;
+        due && self.news.borrow().done >= ticket
     }
 
     /// A run that an earlier life began is taken up again: what happens is told after what it told.
@@ -168,6 +195,12 @@ impl Journal {
     #[must_use]
     pub fn keeps(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// How long what it was told has been waiting for the disk, in nanoseconds.
+    #[must_use]
+    pub fn owing_for(&self, now: u64) -> u64 {
+        self.owing.map_or(0, |(_, since)| now.saturating_sub(since))
     }
 
     /// Something happened in the run whose records are kept.
@@ -219,6 +252,13 @@ impl Journal {
         failed
     }
 
+    /// The controller itself stood still until now: whatever the disk owes, it is owed from now on.
+    pub fn stood_still(&mut self, now: u64) {
+        if let Some((_, since)) = &mut self.owing {
+            *since = now;
+        }
+    }
+
     /// The run goes on in memory. Its journal is marked, so that nobody takes up what has a gap. (A disk that does not even take the
     /// mark, and a controller that ends then, are two faults at once: the intervals acknowledged in between will be missing, and known
     /// to be by their numbers.)
@@ -242,5 +282,36 @@ impl Journal {
         {
             tracing::warn!("the disk did not take everything before the end");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use ::journal::fake::FakeDisk;
+    use std::path::Path;
+
+    const MINUTE: u64 = 60_000_000_000;
+
+    #[test]
+    fn a_checkpoint_is_due_by_time_or_by_bytes_and_never_before_the_last_one_is_written() {
+        let disk = Arc::new(FakeDisk::new(1));
+        let folder = Folder::open(disk, Path::new("/runs")).unwrap();
+        let mut journal = Journal::here(Scribe::new(folder), 1);
+        journal.begin(0, "r-1", v1::Checkpoint::default());
+        assert!(!journal.is_due(MINUTE, MINUTE), "it is not written");
+        journal.write();
+        assert!(!journal.is_due(MINUTE - 1, MINUTE) && journal.is_due(MINUTE, MINUTE));
+        let large = v1::StopRequest {
+            reason: "x".repeat(usize::try_from(LARGE).unwrap()),
+            ..v1::StopRequest::default()
+        };
+        journal.record(1, What::Stop(large));
+        assert!(journal.is_due(1, MINUTE));
+        journal.point(1, v1::Checkpoint::default(), Store::default());
+        journal.write();
+        assert!(!journal.is_due(2, MINUTE));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Acts through the wire only and never knows an agent's code; the command line talks to it over the same `Control` service when it
 //! is embedded. Rooms within: [`run`] and [`handover`] decide (pure), [`active`] acts it out, [`director`] is the loop, [`fleet`] the register,
-//! [`gather`] the merging, [`output`] what other programs get, [`conservation`] and [`verdict`] the judging (pure), [`report`] the outcome,
+//! [`gather`] the merging, [`view`] the picture of a run that goes on, [`output`] what other programs get, [`conservation`] and [`verdict`] the judging (pure), [`report`] the outcome,
 //! [`journal`] what a later life needs; [`door`] says who may come in. Time comes from [`clock`].
 
 pub mod active;
@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod gather;
 pub mod handover;
 pub mod journal;
+pub mod lag;
 pub mod lease;
 pub mod link;
 pub mod logs;
@@ -34,13 +35,16 @@ pub mod run;
 mod serve;
 pub mod service_control;
 pub mod service_fleet;
+pub mod stopping;
 pub mod timeline;
 pub mod verdict;
+pub mod view;
+pub mod wall;
 pub mod weights;
 
 pub use exit::ExitCode;
 pub use report::Report;
-pub use serve::{serve, serve_doors};
+pub use serve::{serve, serve_doors, serve_with};
 use std::time::Duration;
 
 /// How to direct.

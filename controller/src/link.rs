@@ -176,7 +176,14 @@ impl Link {
 
     /// Ends the stream after what is in the outbox. Says nothing about the agent: it may dial again within its lease.
     pub fn end(&self) {
+        let synced = self.gate.synced();
         let mut inner = self.lock();
+        // Whatever an agent does for it must be safe first. It is told the rest when it dials again; a farewell it would never hear.
+        let farewell =
+            |message: &Message| matches!(message, Message::Goodbye(_) | Message::Refused(_));
+        inner
+            .held
+            .retain(|(ticket, message)| *ticket <= synced || farewell(message));
         inner.release(u64::MAX);
         inner.outbox = None;
         // Kept for a reader that is not waiting yet.

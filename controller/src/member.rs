@@ -8,13 +8,30 @@ use crate::report::AgentFacts;
 use crate::run::{AgentId, Part};
 use crate::verdict::Witness;
 use crate::weights::Able;
-use proto::v1::{Health, ScenarioTotals};
+use proto::v1::{AgentView, Health, ScenarioTotals};
 use serde::{Deserialize, Serialize};
 
 /// Without a heartbeat for longer than this, an agent was silent: some of them did not come.
 const SILENCE_NS: u64 = 2_000_000_000;
 /// Silences of one agent that are kept.
 const SILENCES: usize = 5;
+
+/// A time in which an agent was not heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// Controller time at which it was heard before.
+    pub from: u64,
+    /// Controller time at which it was heard again.
+    pub to: u64,
+    /// Intervals that ended in it and came afterwards.
+    pub recovered: u64,
+}
+
+impl Silence {
+    fn length(&self) -> u64 {
+        self.to - self.from
+    }
+}
 
 /// One agent's part.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,8 +68,8 @@ pub struct Member {
     pub heard: Option<u64>,
     /// Controller time from which on it surely made no load, once it was lost.
     pub sure: Option<u64>,
-    /// Controller times from which and until which it was not heard, though it was not lost; the longest are kept.
-    pub silences: Vec<(u64, u64)>,
+    /// When it was not heard, though it was not lost; the longest are kept.
+    pub silences: Vec<Silence>,
     last: Option<u64>,
     /// True if it ended its part before that was over, without having been told to.
     pub left: bool,
@@ -89,6 +106,27 @@ impl Member {
         }
     }
 
+    /// Controller time of its newest heartbeat.
+    #[must_use]
+    pub fn last_heard(&self) -> Option<u64> {
+        self.last
+    }
+
+    /// What it says of itself, for whoever looks.
+    #[must_use]
+    pub fn glance(&self) -> AgentView {
+        AgentView {
+            seat: self.seat,
+            name: self.name.clone(),
+            vus: u64::from(self.vus),
+            requests: self.total(|totals| totals.requests),
+            rtt_ns: self.rtt,
+            offset_ns: self.offset,
+            health: self.health,
+            ..AgentView::default()
+        }
+    }
+
     /// What it can do.
     #[must_use]
     pub fn able(&self) -> Able<'_> {
@@ -122,17 +160,29 @@ impl Member {
         self.last = self.last.map(|last| last.max(now));
     }
 
+    /// Notes that an interval was merged that ends at this controller time. It came late if a silence was over by then.
+    pub fn measured(&mut self, now: u64, until: u64) {
+        self.heard_at(now);
+        let late = self.silences.iter_mut().find(|silence| until < silence.to);
+        if let Some(silence) = late {
+            silence.recovered += 1;
+        }
+    }
+
     fn heard_at(&mut self, now: u64) {
         let before = self
             .last
             .replace(now)
             .filter(|before| now.saturating_sub(*before) > SILENCE_NS);
         if let Some(before) = before {
-            self.silences.push((before, now));
+            self.silences.push(Silence {
+                from: before,
+                to: now,
+                recovered: 0,
+            });
             if self.silences.len() > SILENCES {
-                let length = |(from, to): &(u64, u64)| to - from;
                 let shortest =
-                    (0..self.silences.len()).min_by_key(|index| length(&self.silences[*index]));
+                    (0..self.silences.len()).min_by_key(|index| self.silences[*index].length());
                 shortest.map(|index| self.silences.remove(index));
             }
         }
@@ -217,10 +267,10 @@ impl Member {
     /// What it says of itself, for the verdict.
     #[must_use]
     pub fn witness(&self, gather: &Gather, t0: u64, fate: Fate) -> Witness {
-        let longest = self.silences.iter().max_by_key(|(from, to)| to - from);
+        let longest = self.silences.iter().max_by_key(|silence| silence.length());
         let run_ms = |at: u64| at.saturating_sub(t0) as f64 / 1e6;
         Witness {
-            silent_ms: longest.map(|(from, to)| [run_ms(*from), run_ms(*to)]),
+            silent_ms: longest.map(|silence| [run_ms(silence.from), run_ms(silence.to)]),
             agent: self.name.clone(),
             health: self.health.map(|health| Health {
                 // One that stood still beyond its lease is a gap, which is counted: it was cut, so its standing still is in no number.
@@ -230,6 +280,7 @@ impl Member {
                 ..health
             }),
             elapsed_ns: u64::try_from(gather.from_seat(self.seat).until).unwrap_or(0),
+            requests: self.total(|totals| totals.requests),
         }
     }
 

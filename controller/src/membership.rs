@@ -3,7 +3,7 @@
 use crate::active::Active;
 use crate::conservation::{Account, Gap, Promise, gap_of};
 use crate::handover::{Handover, Standing, What};
-use crate::member::Member;
+use crate::member::{Member, Silence};
 use crate::run::agents;
 use metrics::text::{duration, share};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,14 @@ pub struct FleetChange {
     pub agents: u32,
     /// What was left undone.
     pub gap: Gap,
+    /// Intervals that came after a silence, and were of it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub recovered: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl fmt::Display for FleetChange {
@@ -72,8 +80,13 @@ impl fmt::Display for FleetChange {
             (FleetEvent::Joined, _) => write!(f, "{agent} joined at {at} with a share of {part}"),
             (FleetEvent::Silent, until) => write!(
                 f,
-                "{agent} silent from {at} on for {}; it came back before its lease was over",
-                ms(until.unwrap_or(self.at_ms) - self.at_ms)
+                "{agent} silent from {at} on for {}; it came back before its lease was over{}",
+                ms(until.unwrap_or(self.at_ms) - self.at_ms),
+                match self.recovered {
+                    0 => String::new(),
+                    1 => ", and 1 interval came late".to_owned(),
+                    count => format!(", and {count} intervals came late"),
+                }
             ),
         }
     }
@@ -124,16 +137,18 @@ pub fn told(
             share: share_of(active, member.seat),
             agents: 0,
             gap: Gap::default(),
+            recovered: 0,
         };
         if member.came > 0 {
             all.push(change(FleetEvent::Joined, member.came as f64 / 1e6));
         }
         // The silence in which it was lost has its own line.
-        let survived = |silence: &&(u64, u64)| member.heard.is_none_or(|heard| silence.1 <= heard);
-        for (from, to) in member.silences.iter().filter(survived) {
+        let survived = |silence: &&Silence| member.heard.is_none_or(|heard| silence.to <= heard);
+        for silence in member.silences.iter().filter(survived) {
             all.push(FleetChange {
-                until_ms: Some(run_ms(*to)),
-                ..change(FleetEvent::Silent, run_ms(*from))
+                until_ms: Some(run_ms(silence.to)),
+                recovered: silence.recovered,
+                ..change(FleetEvent::Silent, run_ms(silence.from))
             });
         }
         let gone = handover

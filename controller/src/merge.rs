@@ -122,6 +122,7 @@ impl Merge {
             load: 0,
             drain: 0,
             grace: clock::ns(config.lease) + 2_000_000_000,
+            lease: clock::ns(config.lease),
             lead: 250_000_000,
             setup: None,
             teardown: None,
@@ -188,6 +189,7 @@ impl Merge {
     /// As far as T0.
     fn begin(&mut self, idle: Vec<(AgentId, String)>) -> Result<(), MergeError> {
         let ids: Vec<AgentId> = idle.iter().map(|(id, _)| *id).collect();
+        self.active.unlooked();
         self.event(BEGIN, Event::Idle(idle));
         self.name();
         for id in ids {

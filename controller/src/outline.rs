@@ -1,5 +1,7 @@
 //! What directing needs of a plan: how long it takes, what is planned when, and each seat's promise. Pure.
 
+mod now;
+
 use crate::clock;
 use crate::conservation::{Basis, Promise, Unit};
 use crate::lease::Pool;
@@ -40,6 +42,15 @@ struct Part {
     /// Stage time of its begin.
     start: u64,
     load: Load,
+}
+
+/// Run time from which on a seat that did not report its end surely made no load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// It was lost: its lease was over then.
+    Lost(u64),
+    /// It never reported its end, and is not lost: its lease will be over then.
+    Late(u64),
 }
 
 /// What directing needs of a plan.
@@ -196,14 +207,14 @@ impl Outline {
     }
 
     /// What each seat was to do while it was its own: all of it, or what was due by the run time at which the run was cut short.
-    /// `sure` says of seats that were lost from which run time on they surely made no load.
+    /// `sure` says of seats that were lost, or late, from which run time on they surely made no load.
     #[must_use]
     pub fn promises(
         &self,
         shares: &Shares,
         pools: &BTreeMap<u32, Pool>,
         cut: Option<u64>,
-        sure: &BTreeMap<usize, u64>,
+        sure: &BTreeMap<usize, Until>,
     ) -> Vec<Promise> {
         (0..)
             .zip(&self.parts)
@@ -222,10 +233,15 @@ impl Outline {
                         (share, share)
                     }
                     // Who was lost did not hear of a stop: it went on until its lease was over.
-                    Some(until) => {
+                    Some(Until::Lost(until)) => {
                         let share = own(seat, cut.map(|cut| cut.max(*until)));
                         let known = if dated { own(seat, Some(*until)) } else { 0 };
                         (share, known.min(share))
+                    }
+                    // Nobody knows whether one that is late has heard of it.
+                    Some(Until::Late(until)) => {
+                        let share = own(seat, cut.map(|cut| cut.max(*until)));
+                        (share, own(seat, cut).min(share))
                     }
                 };
                 let (whole, known) = (0..shares.seats()).map(of).unzip();
@@ -415,7 +431,7 @@ flows:
         Outline::new(&plan::compile(&bundle).unwrap())
     }
 
-    fn none_sure() -> BTreeMap<usize, u64> {
+    fn none_sure() -> BTreeMap<usize, Until> {
         BTreeMap::new()
     }
 
@@ -471,7 +487,7 @@ flows:
         let outline = outline();
         let mut shares = equal(2);
         shares.change(3 * S, SeatChange::Gone(0)).unwrap();
-        let sure = BTreeMap::from([(0, 2 * S)]);
+        let sure = BTreeMap::from([(0, Until::Lost(2 * S))]);
         let promises = outline.promises(&shares, &BTreeMap::new(), None, &sure);
         // It had the one VU, so all arrivals from 1 s on, 10 a second: twenty before 3 s, eleven until its lease's end.
         assert_eq!(promises[1].shares, [20, 30]);
@@ -499,6 +515,42 @@ flows:
         );
         // Due at 1 s, 1.1 s, …, and those of 2 s itself or not.
         assert!((10..=11).contains(&whole[1]), "{whole:?}");
+    }
+
+    #[test]
+    fn who_is_late_at_a_stop_promised_what_its_lease_may_have_let_it_do() {
+        // The second seat has every arrival but the first's, ten a second from 1 s on, and five VUs.
+        let promises = |cut, sure: Option<Until>| {
+            let sure = sure.map(|until| (0, until)).into_iter().collect();
+            outline().promises(&equal(2), &BTreeMap::new(), cut, &sure)
+        };
+        for (name, cut, until, [open, known]) in [
+            ("not cut", None, Some(Until::Late(2 * S)), [50, 50]),
+            ("cut, and told", Some(2 * S), None, [11, 11]),
+            (
+                "cut, and late",
+                Some(2 * S),
+                Some(Until::Late(4 * S)),
+                [31, 11],
+            ),
+            (
+                "its lease was over before",
+                Some(2 * S),
+                Some(Until::Late(S)),
+                [11, 11],
+            ),
+        ] {
+            let promises = promises(cut, until);
+            let (share, sure) = (promises[1].shares[0], promises[1].sure[0]);
+            assert_eq!([share, sure], [open, known], "{name}");
+            let vu_time = promises[0].shares[0] - promises[0].sure[0];
+            let beyond = if open == known {
+                0
+            } else {
+                5 * 2 * u128::from(S)
+            };
+            assert_eq!(vu_time, beyond, "{name}");
+        }
     }
 
     #[test]

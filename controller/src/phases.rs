@@ -225,19 +225,19 @@ impl Phases {
             .collect()
     }
 
-    /// The rows that a seat needs under all changes of these shares, without those that it had under `before`; in messages of at most
-    /// about 1 MiB.
+    /// The rows that a seat needs from the moment on at which the first so many changes of these shares hold, without those that it had
+    /// under `before`; in messages of at most about 1 MiB.
     #[must_use]
     pub fn of_seat(
         &self,
         run: &str,
         plan: &Plan,
         shares: &Shares,
-        before: Option<&Shares>,
+        (changes, before): (usize, Option<&Shares>),
         seat: usize,
     ) -> Vec<v1::Rows> {
         self.messages(run, plan, |data, count| {
-            let mut rows = plan.rows_of(data, shares, seat, count);
+            let mut rows = plan.rows_since(data, shares, seat, count, changes);
             if let Some(before) = before {
                 let had = plan.rows_of(data, before, seat, count);
                 rows.retain(|row| !had.contains(row));

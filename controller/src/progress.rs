@@ -3,8 +3,9 @@
 use crate::active::Active;
 use crate::handover::{Handover, SeatChange, Standing, What};
 use crate::member::Member;
+use crate::outline::Outline;
 use crate::run::Part;
-use crate::timeline::Look;
+use crate::view::load::{Held, Look};
 use metrics::Metric;
 use proto::v1::{Progress, ScenarioTotals};
 use serde::{Deserialize, Serialize};
@@ -34,8 +35,6 @@ impl Pace {
             .map_or(0.0, |(then, before)| {
                 requests_since(requests, before) / ((now - then) as f64 / 1e9)
             });
-        let quantiles = active.gather.service_time(&[0.5, 0.95]).unwrap_or_default();
-        let quantile = |index: usize| quantiles.get(index).map_or(0, |ns| *ns as u64);
         let run_ns = active.run_time(now);
         Progress {
             run_ns,
@@ -57,8 +56,8 @@ impl Pace {
             requests,
             failed: active.gather.passes(Metric::HttpReqFailed),
             rate,
-            p50_ns: quantile(0),
-            p95_ns: quantile(1),
+            p50_ns: active.gather.seconds.quantile(0.5),
+            p95_ns: active.gather.seconds.quantile(0.95),
             annotations: fleet(active, run_ns)
                 .into_iter()
                 .chain(
@@ -72,24 +71,30 @@ impl Pace {
     }
 }
 
-/// How load stands, for the picture.
+/// What is to be now, for the picture.
 #[must_use]
 pub fn look(active: &Active, now: u64) -> Look {
     let run = u64::try_from(active.run_time(now)).unwrap_or(0);
-    let sum = |open: bool, number: fn(&ScenarioTotals) -> u64| -> u64 {
-        let of = |member: &Member| -> u64 {
-            let names = active.outline.named(open);
-            names.map(|name| member.of(name, number)).sum()
-        };
-        active.members.values().map(of).sum()
-    };
     Look {
         run,
         due: active.outline.due_by(run),
-        begun: sum(true, |totals| totals.begun),
         vus: active.outline.vus_at(active.run_time(now)),
-        vu_ns: sum(false, |totals| totals.vu_ns),
         agents: active.handover.as_ref().map_or(0, Handover::living),
+    }
+}
+
+/// What a member made by a run time.
+#[must_use]
+pub fn held(outline: &Outline, member: &Member, run: u64) -> Held {
+    let sum = |open: bool, number: fn(&ScenarioTotals) -> u64| -> u64 {
+        let names = outline.named(open);
+        names.map(|name| member.of(name, number)).sum()
+    };
+    Held {
+        run,
+        begun: sum(true, |totals| totals.begun),
+        vu_ns: sum(false, |totals| totals.vu_ns),
+        busy: sum(true, |totals| totals.in_flight),
     }
 }
 
@@ -110,6 +115,7 @@ fn fleet(active: &Active, run_ns: i64) -> Vec<String> {
     };
     let mut words: Vec<String> = (0..)
         .zip(&handover.seats)
+        .filter(|(_, seat)| matches!(seat.standing, Standing::Lost | Standing::Leaving))
         .filter(|(_, seat)| !back(&seat.name))
         .filter_map(|(number, seat)| match seat.standing {
             Standing::Lost if handed(number).is_some() => {

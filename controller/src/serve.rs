@@ -10,6 +10,7 @@ use proto::MAX_MESSAGE;
 use proto::v1::control_server::ControlServer;
 use proto::v1::door_server::DoorServer;
 use proto::v1::fleet_server::FleetServer;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -56,6 +57,21 @@ pub async fn serve_doors(
     runs: Option<Folder>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
+    serve_with(doors, config, runs, |_| {}, shutdown).await
+}
+
+/// Serves as [`serve_doors`] does, and hands the service that the command line asks to somebody in this process, as soon as there is
+/// one. Whoever has it comes through no door: it is asked for nothing.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_with(
+    doors: Vec<(TcpListener, Door)>,
+    config: Config,
+    runs: Option<Folder>,
+    inside: impl FnOnce(Arc<ControlService>),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
     let (director, inbox) = mpsc::channel(INBOX);
     let version = config.version.clone();
     let directing = match runs {
@@ -76,8 +92,9 @@ pub async fn serve_doors(
     let fleet = FleetServer::new(FleetService::new(director.clone(), version.clone(), gate))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
-    let control = ControlServer::new(ControlService::new(director.clone(), version.clone()))
-        .max_decoding_message_size(MAX_MESSAGE);
+    let control = Arc::new(ControlService::new(director.clone(), version.clone()));
+    inside(Arc::clone(&control));
+    let control = ControlServer::from_arc(control).max_decoding_message_size(MAX_MESSAGE);
     let gates = door::gates(doors.iter().map(|(_, door)| door));
     let strangers = DoorServer::new(DoorService::new(gates.clone(), version))
         .max_decoding_message_size(STRANGERS_MESSAGE);

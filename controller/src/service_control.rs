@@ -14,7 +14,7 @@ use proto::v1::control_server::Control;
 use proto::v1::{self, Level, LogLine, RunEvent, StartChunk, run_event};
 use proto::{PROTOCOL, bundle::BundleError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, broadcast::error::RecvError, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, broadcast::error::RecvError, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -147,9 +147,10 @@ impl Control for ControlService {
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let run = request.into_inner().run;
-        let watched = self.ask(|reply| Input::Watch(run, reply)).await??;
+        let asked = run.clone();
+        let watched = self.ask(|reply| Input::Watch(asked, reply)).await??;
         let (events, stream) = mpsc::channel(WATCH);
-        tokio::spawn(forward(watched, events));
+        tokio::spawn(forward(self.director.clone(), run, watched, events));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -173,6 +174,7 @@ impl Control for ControlService {
         let mut request = request.into_inner();
         // For the report: what the certificate says counts, not what is said.
         request.who = who.unwrap_or(request.who);
+        request.asked_unix_ms = clock::unix_ms();
         Ok(Response::new(
             self.ask(|reply| Input::Change(request, reply)).await??,
         ))
@@ -206,27 +208,61 @@ pub(crate) fn compile(bytes: &[u8]) -> Result<(Bundle, Plan), Status> {
     Ok((bundle, plan))
 }
 
-/// Passes a run's events on until it is over or the watcher has gone. One that reads too slowly misses some, and is told.
-async fn forward((first, follows): Watched, events: mpsc::Sender<Result<RunEvent, Status>>) {
-    for event in first {
-        if events.send(Ok(event)).await.is_err() {
+/// Passes a run's events on until it is over or the watcher has gone. One that reads too slowly misses some, is told, and begins anew
+/// with how things stand: points that it missed come again.
+async fn forward(
+    director: mpsc::Sender<Input>,
+    run: String,
+    mut watched: Watched,
+    events: mpsc::Sender<Result<RunEvent, Status>>,
+) {
+    loop {
+        let (first, follows) = watched;
+        for event in first {
+            if events.send(Ok(event)).await.is_err() {
+                return;
+            }
+        }
+        let Some(follows) = follows else { return };
+        let Some(missed) = pass_on(follows, &events).await else {
+            return;
+        };
+        if events.send(Ok(missing(missed))).await.is_err() {
             return;
         }
+        let (reply, answer) = oneshot::channel();
+        if director
+            .send(Input::Watch(run.clone(), reply))
+            .await
+            .is_err()
+        {
+            return;
+        }
+        watched = match answer.await {
+            Ok(Ok(again)) => again,
+            _ => return,
+        };
     }
-    let Some(mut follows) = follows else { return };
+}
+
+/// Passes on what follows, to its end (`None`) or until so many were missed.
+async fn pass_on(
+    mut follows: broadcast::Receiver<RunEvent>,
+    events: &mpsc::Sender<Result<RunEvent, Status>>,
+) -> Option<u64> {
     loop {
         let event = tokio::select! {
             event = follows.recv() => event,
-            () = events.closed() => return,
+            () = events.closed() => return None,
         };
         let event = match event {
             Ok(event) => event,
-            Err(RecvError::Lagged(missed)) => missing(missed),
-            Err(RecvError::Closed) => return,
+            Err(RecvError::Lagged(missed)) => return Some(missed),
+            Err(RecvError::Closed) => return None,
         };
         let over = matches!(event.event, Some(run_event::Event::Over(_)));
         if events.send(Ok(event)).await.is_err() || over {
-            return;
+            return None;
         }
     }
 }

@@ -1,148 +1,133 @@
-//! What was to be made and what was made, second by second: where a gap is, a picture shows it. Pure.
+//! A run's time line as the report has it: what was to be made, what was made and what was measured, second by second; and a picture
+//! of it. Pure.
 //!
-//! From the agents' running totals, so it lags by a heartbeat. Bounded: when it gets long, two seconds become one point, and so on.
+//! The load's part comes from the agents' running totals, so it lags by a heartbeat. Bounded: see [`crate::view::points`].
 
+use crate::view::load::Load;
+use proto::v1::Second;
 use serde::{Deserialize, Serialize};
 
-/// Most points.
-pub const MOST: usize = 600;
-
-/// How things stood at an instant: sums since T0.
+/// One stretch of time. What a report of an older throng did not have is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Look {
-    /// Run time, in nanoseconds.
-    pub run: u64,
-    /// Arrivals of open scenarios that were due.
-    pub due: u64,
-    /// Of them, begun.
-    pub begun: u64,
-    /// VUs that closed scenarios are to have now.
-    pub vus: u64,
-    /// VU time that closed scenarios held, in nanoseconds.
-    pub vu_ns: u64,
-    /// Agents that make load now.
-    pub agents: u32,
-}
-
-/// One stretch of time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Point {
     /// Where it begins, in run time in milliseconds.
     pub from_ms: f64,
-    /// Where it ends.
+    /// Up to where something is known.
     pub to_ms: f64,
     /// Arrivals a second that were due.
     pub due: f64,
     /// Arrivals a second that were begun.
     pub begun: f64,
-    /// VUs that were to be.
+    /// VUs that closed scenarios were to have.
     pub vus_planned: f64,
-    /// VUs that were, on average.
+    /// VUs that they held, on average.
     pub vus: f64,
+    /// VUs of open scenarios that were busy, on average.
+    pub vus_open: f64,
     /// Agents that made load at its end.
     pub agents: u32,
+    /// Requests done.
+    pub requests: u64,
+    /// Of them, failed.
+    pub failed: u64,
+    /// Requests a second.
+    pub rate: f64,
+    /// Mean of `http_req_duration` in milliseconds; 0 without a request, like all below.
+    pub avg_ms: f64,
+    /// Its quantiles, from merged histograms of two significant digits.
+    pub p50_ms: f64,
+    /// Likewise.
+    pub p90_ms: f64,
+    /// Likewise.
+    pub p95_ms: f64,
+    /// Likewise.
+    pub p99_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+    /// Iterations completed.
+    pub iterations: u64,
+    /// Iterations that were due and not begun.
+    pub dropped: u64,
+    /// Bytes written to sockets.
+    pub sent_bytes: u64,
+    /// Bytes read from sockets.
+    pub received_bytes: u64,
 }
 
-/// A run's picture.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Timeline {
-    last: Option<Look>,
-    points: Vec<Point>,
-    /// How many looks make one point; a power of two.
-    step: u32,
-    /// Looks since the last point.
-    looks: u32,
-}
-
-impl Timeline {
-    /// Takes a look; about once a second.
-    pub fn look(&mut self, look: Look) {
-        let Some(last) = self.last else {
-            self.last = Some(look);
-            return;
-        };
-        self.looks += 1;
-        if self.looks < self.step.max(1) || look.run <= last.run {
-            return;
-        }
-        self.looks = 0;
-        self.last = Some(look);
-        let seconds = (look.run - last.run) as f64 / 1e9;
-        let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
-        self.points.push(Point {
-            from_ms: last.run as f64 / 1e6,
-            to_ms: look.run as f64 / 1e6,
-            due: rate(look.due, last.due),
-            begun: rate(look.begun, last.begun),
-            vus_planned: (last.vus + look.vus) as f64 / 2.0,
-            vus: rate(look.vu_ns, last.vu_ns) / 1e9,
-            agents: look.agents,
-        });
-        if self.points.len() >= MOST {
-            self.points = halved(&self.points, MOST / 2);
-            self.step = self.step.max(1) * 2;
-        }
-    }
-
-    /// The points so far.
+impl Point {
+    /// Of what is told of it, and the load's sums.
     #[must_use]
-    pub fn points(&self) -> &[Point] {
-        &self.points
+    pub fn new(second: &Second, load: &Load) -> Self {
+        let span = second.span.unwrap_or_default();
+        // To the microsecond: more would only be long.
+        let ms = |ns: u64| (ns as f64 / 1e3).round() / 1e3;
+        Self {
+            from_ms: span.from_ns as f64 / 1e6,
+            to_ms: span.to_ns as f64 / 1e6,
+            due: second.due,
+            begun: second.begun,
+            vus_planned: second.vus_planned,
+            vus: load.mean(load.vus),
+            vus_open: load.mean(load.vus_open),
+            agents: second.agents,
+            requests: span.requests,
+            failed: span.failed,
+            rate: span.rate,
+            avg_ms: ms(span.avg_ns),
+            p50_ms: ms(span.p50_ns),
+            p90_ms: ms(span.p90_ns),
+            p95_ms: ms(span.p95_ns),
+            p99_ms: ms(span.p99_ns),
+            max_ms: ms(span.max_ns),
+            iterations: span.iterations,
+            dropped: span.dropped,
+            sent_bytes: span.sent_bytes,
+            received_bytes: span.received_bytes,
+        }
     }
 }
 
-/// The same in so many points at most, each the mean of those in it.
-#[must_use]
-pub fn halved(points: &[Point], most: usize) -> Vec<Point> {
+/// The load's curves in so many columns at most, each the mean over its time.
+fn columns(points: &[Point], most: usize, value: fn(&Point) -> f64) -> Vec<f64> {
     let chunk = points.len().div_ceil(most.max(1)).max(1);
-    points.chunks(chunk).filter_map(mean).collect()
-}
-
-fn mean(points: &[Point]) -> Option<Point> {
-    let (first, last) = (points.first()?, points.last()?);
-    let whole = last.to_ms - first.from_ms;
-    let of = |value: fn(&Point) -> f64| {
+    let mean = |points: &[Point]| {
+        let length = |point: &Point| point.to_ms - point.from_ms;
+        let whole: f64 = points.iter().map(length).sum();
         let sum: f64 = points
             .iter()
-            .map(|point| value(point) * (point.to_ms - point.from_ms))
+            .map(|point| value(point) * length(point))
             .sum();
         if whole > 0.0 { sum / whole } else { 0.0 }
     };
-    Some(Point {
-        from_ms: first.from_ms,
-        to_ms: last.to_ms,
-        due: of(|point| point.due),
-        begun: of(|point| point.begun),
-        vus_planned: of(|point| point.vus_planned),
-        vus: of(|point| point.vus),
-        agents: last.agents,
-    })
+    points.chunks(chunk).map(mean).collect()
 }
 
 /// Two lines of at most `width` blocks: what was to be, and what was. Empty if nothing was to be.
 #[must_use]
 pub fn picture(points: &[Point], width: usize) -> Vec<String> {
-    let points = halved(points, width);
-    let most = |value: fn(&Point) -> f64| points.iter().map(value).fold(0.0, f64::max);
-    let bars = |value: fn(&Point) -> f64, top: f64| -> String {
-        points.iter().map(|point| bar(value(point) / top)).collect()
+    let bars = |values: &[f64], top: f64| -> String {
+        values.iter().map(|value| bar(value / top)).collect()
     };
+    let curve = |value: fn(&Point) -> f64| columns(points, width, value);
+    let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
     let mut lines = Vec::new();
-    let due = most(|point| point.due);
-    if due > 0.0 {
-        lines.push(format!(
-            "due    {}  at most {due:.1}/s",
-            bars(|point| point.due, due)
-        ));
-        lines.push(format!("begun  {}", bars(|point| point.begun, due)));
+    let due = curve(|point| point.due);
+    let top = most(&due);
+    if top > 0.0 {
+        let begun = curve(|point| point.begun);
+        lines.push(format!("due    {}  at most {top:.1}/s", bars(&due, top)));
+        lines.push(format!("begun  {}", bars(&begun, top)));
     }
-    let vus = most(|point| point.vus_planned);
-    if vus > 0.0 {
+    let planned = curve(|point| point.vus_planned);
+    let top = most(&planned);
+    if top > 0.0 {
+        let held = curve(|point| point.vus);
         lines.push(format!(
-            "VUs planned  {}  at most {vus:.0}",
-            bars(|point| point.vus_planned, vus)
+            "VUs planned  {}  at most {top:.0}",
+            bars(&planned, top)
         ));
-        lines.push(format!("VUs held     {}", bars(|point| point.vus, vus)));
+        lines.push(format!("VUs held     {}", bars(&held, top)));
     }
     lines
 }
@@ -155,31 +140,41 @@ fn bar(share: f64) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::load::{Held, Look};
+    use crate::view::points::MOST;
+    use crate::view::seconds::Seconds;
 
-    fn open(seconds: u64, gap: std::ops::Range<u64>) -> Timeline {
-        let mut timeline = Timeline::default();
+    fn open(seconds: u64, gap: std::ops::Range<u64>) -> Vec<Point> {
+        let mut all = Seconds::default();
         let mut begun = 0;
         for second in 0..=seconds {
-            timeline.look(Look {
-                run: second * 1_000_000_000,
+            let run = second * 1_000_000_000;
+            all.look(Look {
+                run,
                 due: second * 90,
-                begun,
                 agents: 3,
                 ..Look::default()
             });
+            let held = Held {
+                run,
+                begun,
+                ..Held::default()
+            };
+            all.held(0, 0, held);
             begun += if gap.contains(&second) { 60 } else { 90 };
         }
-        timeline
+        all.end();
+        all.points()
     }
 
     #[test]
     fn a_gap_shows_where_it_was() {
-        let timeline = open(20, 5..11);
-        insta::assert_snapshot!(picture(timeline.points(), 60).join("\n"), @r"
+        let points = open(20, 5..11);
+        insta::assert_snapshot!(picture(&points, 60).join("\n"), @r"
         due    ████████████████████  at most 90.0/s
         begun  █████▅▅▅▅▅▅█████████
         ");
-        let gap: Vec<f64> = timeline.points()[4..12]
+        let gap: Vec<f64> = points[4..12]
             .iter()
             .map(|point| point.due - point.begun)
             .collect();
@@ -188,9 +183,8 @@ mod tests {
 
     #[test]
     fn however_long_it_takes_it_stays_small_and_the_sums_stay_right() {
-        let timeline = open(5_000, 100..2_100);
-        let points = timeline.points();
-        assert!(points.len() < MOST, "{}", points.len());
+        let points = open(5_000, 100..2_100);
+        assert!(points.len() <= MOST, "{}", points.len());
         let missing: f64 = points
             .iter()
             .map(|point| (point.due - point.begun) * (point.to_ms - point.from_ms) / 1e3)

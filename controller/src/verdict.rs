@@ -31,6 +31,10 @@ pub const THROTTLED: f64 = 0.10;
 pub const GAP: f64 = 0.001;
 /// Expired + unaccounted, of what was planned: INVALID above. (What was lost with an agent is known, and dated.)
 pub const STALLED: f64 = 0.05;
+/// Requests that waited under an agent's own ceiling, of those it sent: DEGRADED above.
+pub const HELD: f64 = 0.001;
+/// The same: INVALID above. Then the rate that the target saw was the ceiling's, and not the plan's.
+pub const HELD_INVALID: f64 = 0.05;
 /// VU time not held though the agent was there, of what was planned: DEGRADED above.
 pub const SHORT: f64 = 0.01;
 /// The same: INVALID above.
@@ -115,6 +119,8 @@ pub struct Witness {
     pub health: Option<Health>,
     /// How long it made load, in nanoseconds.
     pub elapsed_ns: u64,
+    /// Requests it counted.
+    pub requests: u64,
     /// Its longest silence, in run time in milliseconds.
     pub silent_ms: Option<[f64; 2]>,
 }
@@ -247,6 +253,21 @@ impl Verdict {
             ),
         ];
         // What hardly ever happens has a line only when it did.
+        let (held, holder) = worst(&evidence.witnesses, |w| {
+            let held = w.health.as_ref().map(|health| health.held_back)?;
+            // One that waits when the run ends is not among the requests yet.
+            (held > 0).then_some(held as f64 / w.requests.max(held) as f64)
+        });
+        if held.is_some() {
+            facets.push(facet(
+                "requests held back by an agent's ceiling",
+                Measure::Share,
+                held,
+                HELD,
+                Some(HELD_INVALID),
+                holder,
+            ));
+        }
         let rare = [
             (
                 "intervals refused as corrupt",
@@ -345,6 +366,7 @@ mod tests {
                 ..Health::default()
             }),
             elapsed_ns: 1_000_000_000,
+            requests: 0,
             silent_ms: None,
         }
     }
@@ -414,6 +436,41 @@ mod tests {
             .find(|facet| facet.value == Some(17.0));
         assert!(told.is_some_and(|facet| facet.name.contains("hour")));
         assert_eq!(clamped.facets.len(), sound.facets.len() + 1);
+    }
+
+    #[test]
+    fn what_a_ceiling_holds_back_is_judged_by_its_share_and_has_a_line_only_then() {
+        let table = [
+            (0, 10_000, None),
+            (9, 10_000, Some(Grade::Valid)),
+            (11, 10_000, Some(Grade::Degraded)),
+            (501, 10_000, Some(Grade::Invalid)),
+            (1, 0, Some(Grade::Invalid)),
+        ];
+        for (held_back, requests, expected) in table {
+            let held = Witness {
+                health: Some(Health {
+                    held_back,
+                    ..Health::default()
+                }),
+                requests,
+                ..witness("b", None)
+            };
+            let verdict = Verdict::new(&Evidence {
+                witnesses: vec![witness("a", Some(1)), held],
+                ..Evidence::default()
+            });
+            let facet = verdict
+                .facets
+                .iter()
+                .find(|facet| facet.name.contains("ceiling"));
+            assert_eq!(
+                facet.map(|facet| facet.grade),
+                expected,
+                "{held_back} of {requests}"
+            );
+            assert!(facet.is_none_or(|facet| facet.agent.as_deref() == Some("b")));
+        }
     }
 
     #[test]

@@ -63,6 +63,52 @@ def settings():
                 yield f"systemd: throng {verb} does not read {name}"
 
 
+PAGES = ["docs/hosts.md", "docs/kubernetes.md", "deploy/ci/github-actions.yml", "deploy/ci/gitlab-ci.yml"]
+
+
+def commands(text):
+    """Each `throng …` that a page shows, as words."""
+    for line in re.sub(r"\\\n\s*|\n\s+(?=--)", " ", text).splitlines():
+        for part in re.split(r"[|;&>`]", line):
+            words = part.split()
+            places = [place for place, word in enumerate(words) if re.search(r"(^|/|_)throng$", word)]
+            if places:
+                yield words[places[0] + 1 :]
+
+
+def pages(good, known={}):
+    """Commands on pages have flags that there are, and objects on pages are ones that a cluster takes."""
+    for page in PAGES:
+        text = (render.DEPLOY.parent / page).read_text()
+        found = 0
+        for words in commands(text):
+            verb = [word for word in words[:2] if re.fullmatch(r"[a-z0-9]+", word)]
+            # `k8s run`, `token create`; other verbs are one word.
+            verb = verb[: 2 if verb[:1] in (["k8s"], ["token"]) else 1]
+            flagged = [word.split("=")[0].rstrip(",.)") for word in words if word.startswith("--")]
+            if not verb or not flagged:
+                continue
+            if tuple(verb) not in known:
+                done = subprocess.run([render.throng(), *verb, "--help"], capture_output=True, text=True)
+                known[tuple(verb)] = set(re.findall(r"--[a-z][a-z0-9-]*", done.stdout)) if done.returncode == 0 else None
+            if known[tuple(verb)] is None:
+                continue
+            found += 1
+            for flag in flagged:
+                if flag not in known[tuple(verb)]:
+                    yield f"{page}: throng {' '.join(verb)} has no {flag}"
+        if not found:
+            yield f"{page}: no command was found"
+        blocks = [render.load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.S)]
+        for thing in [thing for block in blocks for thing in block if "kind" in thing]:
+            yield from (f"{page}: {fault}" for fault in schemas([thing]))
+            if thing["kind"] == "Ingress":
+                backend = thing["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+                offered = {(service["metadata"]["name"], port["name"]) for service in rules.of(good, "Service") for port in service["spec"]["ports"]}
+                if (backend["name"], backend["port"]["name"]) not in offered:
+                    yield f"{page}: the Ingress leads to {backend}, which is not there"
+
+
 def plain(things):
     """A rendering without what only tools differ in: order, and the hash in a generated name."""
 
@@ -101,10 +147,15 @@ def main():
     faults += found
     print(f"settings of the units: {len(found)} faults")
     done += 1
+    found = list(pages(next(things for things in renderings if things.name.endswith("metrics, web"))))
+    faults += found
+    print(f"commands and objects on pages: {len(found)} faults")
+    done += 1
     by_name = {rendering.name: rendering for rendering in renderings}
     more = {"fleet": "image, target-cidr, cert-manager", "once": "image, target-cidr, once, cert-manager"}
     pairs = [(mode, f"kustomize {mode}", f"helm {mode} as throng") for mode in more]
     pairs += [(f"{mode} with cert-manager", f"kustomize {mode} with {components}", f"helm {mode} as throng with cert-manager") for mode, components in more.items()]
+    pairs.append(("fleet to be seen", "kustomize fleet with image, target-cidr, metrics, web", "helm fleet as throng with metrics, web"))
     for mode, one, other in pairs:
         found = list(difference(plain(by_name[one]), plain(by_name[other])))
         faults += [f"{mode}: kustomize and helm differ at {fault}" for fault in found]
@@ -118,6 +169,7 @@ def main():
     print(f"once: throng k8s run and kustomize: {len(found)} differences")
     done += 1
     good = {mode: by_name[f"kustomize {mode}"] for mode in ("fleet", "once")}
+    good["seen"] = by_name["kustomize fleet with image, target-cidr, metrics, web"]
     good["certified"] = next(things for things in renderings if rules.of(things, "Certificate"))
     found = list(bites.faults(good))
     faults += found

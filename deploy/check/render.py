@@ -14,6 +14,7 @@ DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 CHART = DEPLOY / "helm" / "throng"
 IMAGE = "registry.example/throng@sha256:" + "0" * 64
 SETTINGS = {"image": IMAGE, "targetCIDR": "203.0.113.0/24", "agents": "3", "deadlineSeconds": "1200"}
+SEEN = {"metricsNamespace": "monitoring", "webName": "throng.example", "webNamespace": "ingress-nginx"}
 PODS = {"targetNamespace": "shop", "targetApp": "web", "allowTarget": "*.shop,*.shop.svc,*.shop.svc.cluster.local"}
 SCENARIO = (DEPLOY.parent / "scenarios" / "reservation.yaml").read_text()
 
@@ -74,6 +75,7 @@ def helm(values, release="throng", **wishes):
         file.flush()
         text = run(["helm", "template", release, str(CHART), "--kube-version", "1.33.0", "--values", file.name])
     certified = " with cert-manager" if values.get("certManager") else ""
+    certified += " with metrics, web" if "web" in values else ""
     return Rendering(f"helm {values.get('mode', 'fleet')} as {release}{certified}", load(text), **wishes)
 
 
@@ -105,7 +107,9 @@ def every():
     yield kustomize("fleet", SETTINGS | PODS, mine("fleet", "image", "target-pods"))
     yield kustomize("fleet", SETTINGS, mine("fleet", "image", "target-cidr", "cert-manager"))
     yield kustomize("once", SETTINGS, mine("once", "image", "target-cidr", "once", "cert-manager"))
+    yield kustomize("fleet", SETTINGS | SEEN, mine("fleet", "image", "target-cidr", "metrics", "web"))
     yield helm(FLEET)
+    yield helm(FLEET | {"metrics": {"enabled": True}, "web": {"enabled": True, "names": ["throng.example"]}})
     yield helm(ONCE)
     yield helm(FLEET | {"certManager": True})
     yield helm(ONCE | {"certManager": True})
@@ -125,6 +129,11 @@ def refusals():
     yield "no settings", "settings.env", lambda: kustomize("fleet", None)
     yield "no target", "data.targetCIDR", lambda: kustomize("fleet", without)
     yield "no target pods", "data.targetNamespace", lambda: kustomize("fleet", SETTINGS, mine("fleet", "image", "target-pods"))
+    yield "no namespace that scrapes", "data.metricsNamespace", lambda: kustomize("fleet", SETTINGS, mine("fleet", "image", "target-cidr", "metrics"))
+    yield "no name of the page", "data.webName", lambda: kustomize("fleet", SETTINGS, mine("fleet", "image", "target-cidr", "web"))
+    for order in (["cert-manager", "web"], ["web", "cert-manager"]):
+        both = mine("fleet", "image", "target-cidr", *order)
+        yield f"a page nobody can sign in to, by {' and '.join(order)}", "throng-either-web-or-cert-manager", lambda both=both: kustomize("fleet", SETTINGS | SEEN, both)
     yield "no image", "data.image", lambda: kustomize("once", {key: value for key, value in SETTINGS.items() if key != "image"})
     yield "no deadline", "data.deadlineSeconds", lambda: kustomize("once", {key: value for key, value in SETTINGS.items() if key != "deadlineSeconds"})
     yield "chart without a target", "/target", lambda: helm({"image": IMAGE})
@@ -132,6 +141,8 @@ def refusals():
     yield "k8s run without a target", "--target-cidr", lambda: run([throng(), "k8s", "run", "s.yaml", "--image", IMAGE, "--render"])
     yield "k8s run with latest", "--image", lambda: run([throng(), "k8s", "run", "s.yaml", "--image", "throng:latest", "--target-cidr", "203.0.113.0/24", "--render"])
     yield "chart with latest", "/image", lambda: helm(FLEET | {"image": "registry.example/throng:latest"})
+    yield "chart with a page without a name", "names", lambda: helm(FLEET | {"web": {"enabled": True}})
+    yield "chart with a page nobody can sign in to", "web.enabled", lambda: helm(FLEET | {"certManager": True, "web": {"enabled": True, "names": ["throng.example"]}})
     yield "chart with a misspelt value", "agent", lambda: helm(FLEET | {"agent": {}})
     yield "chart without a deadline", "deadlineSeconds", lambda: helm(ONCE | {"run": {"scenario": SCENARIO}})
     yield "chart without a scenario", "run.scenario", lambda: helm(ONCE | {"run": {"deadlineSeconds": 60}})

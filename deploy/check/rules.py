@@ -180,7 +180,7 @@ def ports_exist(things):
 
 def listens(container):
     for argument in container.get("args", []):
-        found = re.fullmatch(r"(--(?:probe-)?listen)=.*:(\d+)", argument)
+        found = re.fullmatch(r"(--(?:probe-|metrics-)?listen|--web)=.*:(\d+)", argument)
         if found:
             yield found[1], int(found[2])
 
@@ -306,6 +306,31 @@ def restricted(things):
                 yield f"{named(workload)}: takes a port of the node"
 
 
+def meshes(things):
+    """Pods ask to be left out: the link has its own TLS, and load through a proxy measures the proxy."""
+    for workload in workloads(things):
+        annotations = workload["spec"]["template"]["metadata"].get("annotations", {})
+        asked = (labels(workload).get("sidecar.istio.io/inject"), labels(workload).get("istio.io/dataplane-mode"), annotations.get("linkerd.io/inject"))
+        if asked != ("false", "none", "disabled"):
+            yield f"{named(workload)}: a mesh may put itself between"
+    for service in of(things, "Service"):
+        for port in service["spec"]["ports"]:
+            if not re.match(r"(tcp|https)-", port["name"]):
+                yield f"{named(service)}: port {port['name']} does not say its protocol, so that a mesh guesses"
+
+
+def seen(things):
+    """What is open for scraping says so, and a page beyond the loopback has a name and somebody who may sign in."""
+    for workload in workloads(things):
+        annotations = workload["spec"]["template"]["metadata"].get("annotations", {})
+        told = annotations.get("prometheus.io/port") if annotations.get("prometheus.io/scrape") == "true" else None
+        if told != (str(ports(workload)["metrics"]) if "metrics" in ports(workload) else None):
+            yield f"{named(workload)}: is scraped at {told}"
+        variables = {variable["name"] for container in containers(workload) for variable in container.get("env", [])}
+        if "web" in ports(workload) and ("THRONG_WEB_NAME" not in variables or "THRONG_TLS_CERT" in variables):
+            yield f"{named(workload)}: nobody can use its page"
+
+
 def accounts(things):
     for account in of(things, "ServiceAccount"):
         if account.get("automountServiceAccountToken") is not False:
@@ -356,8 +381,8 @@ def network(things):
         if not any(set(spec["policyTypes"]) == {"Ingress", "Egress"} and not spec.get("ingress") and not spec.get("egress") for spec in mine):
             yield f"{named(workload)}: nothing shuts its network"
         if component(workload) == "agent":
-            if any(spec.get("ingress") for spec in mine):
-                yield f"{named(workload)}: agents are dialed by nobody"
+            if any(port["port"] != "metrics" for spec in mine for rule in spec.get("ingress", []) for port in rule.get("ports", [{"port": "any"}])):
+                yield f"{named(workload)}: agents are dialed by nobody, but for their figures"
             if not any(peer for spec in mine for rule in spec.get("egress", []) for peer in rule.get("to", []) if "ipBlock" in peer or "app.kubernetes.io/name" in peer.get("podSelector", {}).get("matchLabels", {}) and "namespaceSelector" in peer):
                 yield f"{named(workload)}: no policy lets it reach a target"
         for spec in mine:
@@ -365,7 +390,7 @@ def network(things):
                 if not rule.get("to"):
                     yield f"{named(workload)}: may reach everything"
             for rule in spec.get("ingress", []):
-                if not rule.get("from"):
+                if not rule.get("from") or not rule.get("ports"):
                     yield f"{named(workload)}: may be reached by everything"
 
 
@@ -391,6 +416,8 @@ RULES = [
     certificates,
     bounded,
     restricted,
+    meshes,
+    seen,
     accounts,
     resources,
     lives,

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use throng_fuzz::{ALL, Target, driver};
 
 const USAGE: &str =
-    "usage: throng-fuzz [--seconds N] [--seed N] [--file INPUT] [plan|histogram|interval]";
+    "usage: throng-fuzz [--seconds N] [--seed N] [--file INPUT] [TARGET...]; targets:";
 
 fn main() -> ExitCode {
     match wanted(std::env::args().skip(1)) {
         Ok(wanted) => wanted.go(),
         Err(wrong) => {
-            eprintln!("{wrong}\n{USAGE}");
+            let names = ALL.map(|target| target.name).join(" ");
+            eprintln!("{wrong}\n{USAGE} {names}");
             ExitCode::from(2)
         }
     }

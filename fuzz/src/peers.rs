@@ -7,7 +7,7 @@ use crate::targets::kind;
 use agent::link::core::{self, Action, Core, Event, Settings};
 use controller::active::Order;
 use controller::director::{Director, Input};
-use controller::link::Link;
+use controller::link::{Link, Outgoing};
 use controller::run::Needs;
 use controller::service_fleet;
 use controller::weights::Weights;
@@ -23,9 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 /// Most messages of one input.
 const MOST: usize = 100;
 /// Between two messages, in nanoseconds.
-const STEP: u64 = 130_000_000;
+pub(crate) const STEP: u64 = 130_000_000;
 /// The run of seeds.
-const RUN: &str = "r";
+pub(crate) const RUN: &str = "r";
 /// All executors that have something to be said about, and rows that setup gives.
 const SCENARIO: &str = "
 scenarios:
@@ -37,7 +37,7 @@ setup: [{ give: { users: { id: 1 } } }]
 flows: { default: [{ let: { u: { own: users } } }, { get: 'http://127.0.0.1:1/' }] }
 ";
 
-fn bundle() -> Bundle {
+pub(crate) fn bundle() -> Bundle {
     Bundle {
         name: "f.yaml".to_owned(),
         source: SCENARIO.to_owned(),
@@ -49,11 +49,11 @@ fn plan() -> Option<Plan> {
     plan::compile(&bundle()).ok()
 }
 
-fn rows<M: Message + Default>(mut bytes: &[u8]) -> impl Iterator<Item = M> + '_ {
+pub(crate) fn rows<M: Message + Default>(mut bytes: &[u8]) -> impl Iterator<Item = M> + '_ {
     std::iter::from_fn(move || M::decode_length_delimited(&mut bytes).ok()).take(MOST)
 }
 
-fn row<M: Message>(messages: &[M]) -> Vec<u8> {
+pub(crate) fn row<M: Message>(messages: &[M]) -> Vec<u8> {
     messages
         .iter()
         .flat_map(Message::encode_length_delimited_to_vec)
@@ -201,64 +201,86 @@ pub(crate) fn good_controller() -> Vec<Vec<u8>> {
     vec![row(&messages), row(&messages[..6]), row(&messages[4..])]
 }
 
-/// Whatever two agents say, in turn, the director goes on.
-pub fn agents(bytes: &[u8]) -> u64 {
-    let mut now = 1_000_000_000_000;
-    let mut director = Director::new(controller::Config::default());
-    let mut fleet = Vec::new();
-    for connection in [1, 2] {
-        let (outbox, inbox) = mpsc::channel(1_000);
-        let link = Arc::new(Link::new(outbox, now));
-        let (reply, mut answer) = oneshot::channel();
-        let hello = v1::Hello {
-            protocol: proto::PROTOCOL,
-            name: format!("a{connection}"),
-            incarnation: connection,
-            workers: 1,
-            cores: 1,
-            ..v1::Hello::default()
-        };
-        let input = Input::Hello(Box::new(hello), Arc::clone(&link), connection, reply);
-        director.take(now, input);
-        if let Ok(Some(id)) = answer.try_recv() {
-            fleet.push((id, connection, link, inbox));
+/// Two agents of a director, and the run that they were enlisted for.
+pub(crate) struct Two {
+    fleet: Vec<(u64, u64, Arc<Link>, mpsc::Receiver<Outgoing>)>,
+    run: String,
+}
+
+impl Two {
+    /// They come, and a run is started.
+    pub(crate) fn start(director: &mut Director, now: u64) -> Option<Self> {
+        let mut fleet = Vec::new();
+        for connection in [1, 2] {
+            let (outbox, inbox) = mpsc::channel(1_000);
+            let link = Link::behind(Some(outbox), now, director.gate());
+            let link = Arc::new(link);
+            let (reply, mut answer) = oneshot::channel();
+            let hello = v1::Hello {
+                protocol: proto::PROTOCOL,
+                name: format!("a{connection}"),
+                incarnation: connection,
+                workers: 1,
+                cores: 1,
+                ..v1::Hello::default()
+            };
+            let input = Input::Hello(Box::new(hello), Arc::clone(&link), connection, reply);
+            director.take(now, input);
+            if let Ok(Some(id)) = answer.try_recv() {
+                fleet.push((id, connection, link, inbox));
+            }
         }
-    }
-    let plan = plan().expect("the scenario above is one");
-    let order = Order {
-        id: String::new(),
-        name: "f.yaml".to_owned(),
-        seed: 1,
-        unix_ms: 0,
-        bundle: Vec::new(),
-        needs: Needs {
-            expect: 2,
-            min: 1,
-            wait: 10_000_000_000,
-            preflight: false,
-            on_loss: plan.options.on_agent_loss,
-        },
-        plan,
-        weights: Weights::Equal,
-    };
-    let (reply, mut answer) = oneshot::channel();
-    director.take(now, Input::Start(Box::new(order), false, reply));
-    let Ok(Ok(started)) = answer.try_recv() else {
-        return 0;
-    };
-    let mut seen = Vec::new();
-    for (index, message) in rows::<FromAgent>(bytes).enumerate() {
-        now += STEP;
-        director.tick(now);
-        let Some(mut message) = message.message else {
-            continue;
+        let plan = plan()?;
+        let order = Order {
+            id: String::new(),
+            name: "f.yaml".to_owned(),
+            seed: 1,
+            unix_ms: 0,
+            bundle: serde_json::to_vec(&bundle()).ok()?,
+            needs: Needs {
+                expect: 2,
+                min: 1,
+                wait: 10_000_000_000,
+                preflight: false,
+                on_loss: plan.options.on_agent_loss,
+            },
+            plan,
+            weights: Weights::Equal,
         };
-        address(&mut message, &started.run);
-        let (id, connection, link, inbox) = &mut fleet[index % 2];
+        let (reply, mut answer) = oneshot::channel();
+        director.take(now, Input::Start(Box::new(order), false, reply));
+        director.write(now);
+        let run = answer.try_recv().ok()?.ok()?.run;
+        Some(Self { fleet, run })
+    }
+
+    /// One of them says something.
+    pub(crate) fn say(&mut self, director: &mut Director, now: u64, index: usize, message: From) {
+        let mut message = message;
+        address(&mut message, &self.run);
+        let two = self.fleet.len().max(1);
+        let Some((id, connection, link, inbox)) = self.fleet.get_mut(index % two) else {
+            return;
+        };
         if let Some(input) = service_fleet::input(link, *connection, *id, message, now) {
             director.take(now, input);
         }
         while inbox.try_recv().is_ok() {}
+    }
+}
+
+/// Whatever two agents say, in turn, the director goes on.
+pub fn agents(bytes: &[u8]) -> u64 {
+    let mut now = 1_000_000_000_000;
+    let mut director = Director::new(controller::Config::default());
+    let mut two = Two::start(&mut director, now).expect("the scenario above is one");
+    let mut seen = Vec::new();
+    for (index, message) in rows::<FromAgent>(bytes).enumerate() {
+        now += STEP;
+        director.tick(now);
+        if let Some(message) = message.message {
+            two.say(&mut director, now, index, message);
+        }
         let state = director.active().map(|active| active.run.state() as i32);
         if seen.last() != Some(&state) {
             seen.push(state);

@@ -20,7 +20,7 @@ pub struct Target {
 }
 
 /// All doors.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 14] = [
     Target {
         name: "plan",
         run: plan,
@@ -68,6 +68,51 @@ pub const ALL: [Target; 8] = [
         run: crate::peers::agents,
         seeds: crate::peers::good_agents,
         words: &[],
+    },
+    Target {
+        name: "bundle",
+        run: crate::disk::bundle,
+        seeds: crate::disk::bundles,
+        words: crate::seeds::WORDS,
+    },
+    Target {
+        name: "chunks",
+        run: crate::disk::chunks,
+        seeds: crate::disk::pieces,
+        words: &[],
+    },
+    Target {
+        name: "files",
+        run: crate::disk::files,
+        seeds: crate::disk::texts,
+        words: &[
+            "-----BEGIN CERTIFICATE-----",
+            "-----END",
+            "null",
+            "1e400",
+            "-1",
+            "[]",
+            "{}",
+            "\"\"",
+        ],
+    },
+    Target {
+        name: "transcript",
+        run: crate::disk::transcript,
+        seeds: crate::disk::transcripts,
+        words: &[],
+    },
+    Target {
+        name: "resume",
+        run: crate::disk::resume,
+        seeds: crate::disk::directories,
+        words: &[],
+    },
+    Target {
+        name: "answer",
+        run: crate::answer::answer,
+        seeds: crate::answer::answers,
+        words: crate::answer::WORDS,
     },
 ];
 
@@ -254,7 +299,7 @@ pub fn checkpoint(bytes: &[u8]) -> u64 {
 }
 
 /// The words of a text that are the same each time: none with a digit in it, and nothing that stands in quotes.
-fn letters(text: &str) -> String {
+pub(crate) fn letters(text: &str) -> String {
     text.split(['`', '"'])
         .step_by(2)
         .flat_map(str::split_whitespace)

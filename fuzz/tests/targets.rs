@@ -60,6 +60,51 @@ fn whatever_agents_say_the_director_goes_on() {
 }
 
 #[test]
+fn any_bytes_are_a_bundle_that_compiles_or_what_is_wrong_with_it() {
+    holds("bundle", 2_000, 20);
+}
+
+#[test]
+fn any_pieces_are_a_bundle_or_refused() {
+    holds("chunks", 10_000, 5);
+}
+
+#[test]
+fn any_text_is_a_key_a_certificate_a_book_a_report_or_refused() {
+    holds("files", 5_000, 20);
+}
+
+#[test]
+fn any_transcript_is_a_report_or_refused() {
+    holds("transcript", 2_000, 4);
+}
+
+#[test]
+fn any_directory_of_a_run_is_gone_on_with_or_refused() {
+    holds("resume", 500, 2);
+}
+
+#[test]
+fn whatever_a_target_answers_the_request_ends() {
+    holds("answer", 3_000, 10);
+}
+
+/// A target whose good input is refused would try nothing but refusals.
+#[test]
+fn every_target_has_good_input_and_a_test() {
+    let tests = include_str!("targets.rs");
+    for target in ALL {
+        assert!(!(target.seeds)().is_empty(), "{}", target.name);
+        let tried = format!("holds(\"{}\", ", target.name);
+        assert!(tests.contains(&tried), "{} is not tried", target.name);
+    }
+    let state = |bytes: &Vec<u8>| throng_fuzz::disk::resume(bytes);
+    let good: Vec<u64> = (target("resume").seeds)().iter().map(state).collect();
+    let refused = throng_fuzz::disk::resume(&[]);
+    assert!(good.len() == 3 && !good.contains(&refused), "{good:?}");
+}
+
+#[test]
 fn a_panic_is_found_and_its_input_kept() {
     let broken = Target {
         name: "broken",

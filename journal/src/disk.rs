@@ -47,6 +47,14 @@ pub trait Disk: Send + Sync + Debug {
     /// # Errors
     /// `WouldBlock` if another holds it; else the disk's.
     fn lock(&self, file: &Path) -> io::Result<Box<dyn Held>>;
+
+    /// What tells this file from every copy of it, and from every other file of this machine that is there now.
+    ///
+    /// # Errors
+    /// The disk's; `Unsupported` where files have no such thing.
+    fn identity(&self, _: &Path) -> io::Result<String> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A file that only grows.

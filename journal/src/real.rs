@@ -78,6 +78,13 @@ impl Disk for RealDisk {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    #[cfg(unix)]
+    fn identity(&self, file: &Path) -> io::Result<String> {
+        use std::os::unix::fs::MetadataExt as _;
+        let about = fs::metadata(file)?;
+        Ok(format!("{}:{}", about.dev(), about.ino()))
+    }
 }
 
 /// For its owner only: what was measured, and what it was measured with, is nobody else's.

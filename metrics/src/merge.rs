@@ -2,10 +2,11 @@
 //! ([`crate::Delivery`]); here is only addition, which gives the same whatever the order.
 
 use crate::value::KindMismatch;
-use crate::{GaugeBook, Histogram, Interval, Kind, Metric, Tags, Trend, Value};
+use crate::{GaugeBook, Histogram, Interval, Kind, Metric, Series, Tags, Trend, Value};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// How much a store may hold, so that a hostile or broken agent costs a counter, not the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,12 +27,17 @@ impl Default for Limits {
     }
 }
 
-/// Every series of a run so far, merged over its agents.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// What one set of tags has.
+type Row = BTreeMap<Metric, Value>;
+
+/// Every series of a run so far, merged over its agents. A clone shares what neither changes afterwards: it is cheap, and what is merged
+/// later copies each series once.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Store {
     limits: Limits,
     /// Everything but gauges.
-    rows: BTreeMap<Tags, BTreeMap<Metric, Value>>,
+    #[serde(with = "shared")]
+    rows: BTreeMap<Arc<Tags>, Arc<Row>>,
     /// Gauges by metric: the total over all series, and each series' own.
     gauges: BTreeMap<Metric, Gauges>,
     bytes: usize,
@@ -43,7 +49,7 @@ pub struct Store {
     intervals: u64,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Gauges {
     total: GaugeBook,
     by_tags: HashMap<Tags, (u64, GaugeBook)>,
@@ -70,17 +76,38 @@ impl Store {
     pub fn merge_interval(&mut self, interval: &Interval) {
         self.intervals += 1;
         for series in &interval.series {
-            for (metric, value) in &series.values {
-                match value {
-                    Value::Gauge { last, .. } if metric.kind() == Kind::Gauge => {
-                        if let Some(seconds) = interval.seconds() {
-                            self.merge_gauge(interval.agent, seconds, &series.tags, *metric, *last);
-                        }
+            let Some(row) = self.rows.get_mut(&series.tags) else {
+                self.merge_values(interval, series, &mut series.values.iter());
+                continue;
+            };
+            // Tags are long to compare: looked for once, and not for each metric.
+            let row = Arc::make_mut(row);
+            let new = |(metric, value): &&(Metric, Value)| {
+                let cell = row.get_mut(metric);
+                cell.is_none_or(|cell| cell.merge(value).is_err())
+            };
+            let new: Vec<&(Metric, Value)> = series.values.iter().filter(new).collect();
+            self.merge_values(interval, series, &mut new.into_iter());
+        }
+    }
+
+    /// Adds values of a series one by one.
+    fn merge_values(
+        &mut self,
+        interval: &Interval,
+        series: &Series,
+        values: &mut dyn Iterator<Item = &(Metric, Value)>,
+    ) {
+        for (metric, value) in values {
+            match value {
+                Value::Gauge { last, .. } if metric.kind() == Kind::Gauge => {
+                    if let Some(seconds) = interval.seconds() {
+                        self.merge_gauge(interval.agent, seconds, &series.tags, *metric, *last);
                     }
-                    _ => {
-                        if self.merge_series(&series.tags, *metric, value).is_err() {
-                            self.refused += 1;
-                        }
+                }
+                _ => {
+                    if self.merge_series(&series.tags, *metric, value).is_err() {
+                        self.refused += 1;
                     }
                 }
             }
@@ -162,9 +189,8 @@ impl Store {
                 Cow::Owned(Tags::overflow())
             }
         };
-        self.rows
-            .entry(tags.into_owned())
-            .or_default()
+        let row = self.rows.entry(Arc::new(tags.into_owned())).or_default();
+        Arc::make_mut(row)
             .entry(metric)
             .or_insert_with(|| Value::empty(metric))
     }
@@ -215,7 +241,7 @@ impl Store {
     pub fn iter(&self) -> impl Iterator<Item = (Metric, &Tags, Cow<'_, Value>)> {
         let plain = self.rows.iter().flat_map(|(tags, row)| {
             row.iter()
-                .map(move |(&metric, value)| (metric, tags, Cow::Borrowed(value)))
+                .map(move |(&metric, value)| (metric, &**tags, Cow::Borrowed(value)))
         });
         let gauges = self.gauges.iter().flat_map(|(&metric, gauges)| {
             gauges.by_tags.iter().filter_map(move |(tags, (_, book))| {
@@ -228,7 +254,7 @@ impl Store {
     /// The metrics that have a series, in the order of the report.
     #[must_use]
     pub fn metrics(&self) -> BTreeSet<Metric> {
-        let rows = self.rows.values().flat_map(BTreeMap::keys);
+        let rows = self.rows.values().flat_map(|row| row.keys());
         rows.chain(self.gauges.keys()).copied().collect()
     }
 
@@ -251,7 +277,7 @@ impl Store {
     /// True if samples went to an overflow series, at an agent or here: a threshold on tags can then not be judged.
     #[must_use]
     pub fn overflowed(&self) -> bool {
-        let counted = |row: &BTreeMap<Metric, Value>| {
+        let counted = |row: &Row| {
             let samples = row.get(&Metric::OverflowSamples);
             samples.is_some_and(|value| matches!(value, Value::Counter(sum) if *sum > 0.0))
         };
@@ -297,5 +323,23 @@ impl Store {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+/// Rows as the map that they are.
+mod shared {
+    use super::{Arc, BTreeMap, Row, Tags};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    type Rows = BTreeMap<Arc<Tags>, Arc<Row>>;
+
+    pub(super) fn serialize<S: Serializer>(rows: &Rows, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(rows.iter().map(|(tags, row)| (&**tags, &**row)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Rows, D::Error> {
+        let rows = BTreeMap::<Tags, Row>::deserialize(from)?;
+        let shared = |(tags, row)| (Arc::new(tags), Arc::new(row));
+        Ok(rows.into_iter().map(shared).collect())
     }
 }

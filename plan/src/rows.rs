@@ -117,6 +117,20 @@ impl Plan {
     /// there are `count`.
     #[must_use]
     pub fn rows_of(&self, data: DataId, shares: &Shares, seat: usize, count: u64) -> BTreeSet<u64> {
+        self.rows_since(data, shares, seat, count, usize::MAX)
+    }
+
+    /// The rows that an agent is to have from the moment on at which so many of the changes hold: one that holds later may take away
+    /// again what an earlier one gives.
+    #[must_use]
+    pub fn rows_since(
+        &self,
+        data: DataId,
+        shares: &Shares,
+        seat: usize,
+        count: u64,
+        changes: usize,
+    ) -> BTreeSet<u64> {
         let mut rows = BTreeSet::new();
         if count == 0 {
             return rows;
@@ -127,13 +141,20 @@ impl Plan {
                 Taking::Vu => shares.clone(),
                 Taking::Iteration => shares.of_arrivals(executor.max_vus()),
             };
-            let own = own.under(if executor.vus_move() { usize::MAX } else { 0 });
-            // The owners of rows repeat after so many at the latest, as long as nothing changed; else a row too many does no harm.
-            let most = count.saturating_mul(LONGEST_PATTERN);
-            if need.rows > most && !own.is_base() {
-                return (0..count).collect();
+            let last = if executor.vus_move() {
+                own.changes().len()
+            } else {
+                0
+            };
+            for changes in changes.min(last)..=last {
+                let own = own.under(changes);
+                // The owners of rows repeat after so many at the latest, as long as nothing changed; else a row too many does no harm.
+                let most = count.saturating_mul(LONGEST_PATTERN);
+                if need.rows > most && !own.is_base() {
+                    return (0..count).collect();
+                }
+                rows.extend(own.below(seat, need.rows.min(most)).map(|i| i % count));
             }
-            rows.extend(own.below(seat, need.rows.min(most)).map(|i| i % count));
         }
         rows
     }

@@ -225,8 +225,9 @@ fn chairman(weights: &[u32], period: u64) -> Vec<u32> {
         .filter(|(_, weight)| **weight > 0)
         .map(|(agent, weight)| (agent, i128::from(*weight)))
         .collect();
-    if let [(only, _)] = active[..] {
-        return vec![only];
+    if active.iter().all(|(_, weight)| *weight == 1) {
+        // What it comes to: all are equally behind, so each has its turn. A thousand agents of which one is gone need no million steps.
+        return active.iter().map(|(agent, _)| *agent).collect();
     }
     let scale = 2 * active.len() as i128 - 2;
     let period = i128::from(period);

@@ -301,6 +301,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
+    fn rows_from_a_change_on_are_those_of_all_that_hold_after_it(fleet in fleets(), vus in 1_u64..80, rate in 1_u64..80, lost in 0_usize..8, weight in 1_u32..4) {
+        let mut shares = shares(fleet);
+        let living: Vec<usize> = (0..shares.seats()).filter(|seat| shares.weights()[*seat] > 0).collect();
+        prop_assume!(living.len() > 1);
+        let first = shares.changes().len();
+        shares.change(10_000, SeatChange::Gone(living[lost % living.len()])).expect("it can go");
+        let between = shares.clone();
+        // It takes away again a part of what came with the loss.
+        shares.change(20_000, SeatChange::Came(weight)).expect("it can come");
+        let plan = with_rows(vus, rate);
+        let count = vus.max(2 * rate);
+        for seat in 0..between.seats() {
+            let all = plan.rows_since(0, &shares, seat, count, first + 1);
+            let both = &plan.rows_of(0, &between, seat, count) | &plan.rows_of(0, &shares, seat, count);
+            prop_assert_eq!(all, both);
+            prop_assert_eq!(plan.rows_since(0, &shares, seat, count, usize::MAX), plan.rows_of(0, &shares, seat, count));
+        }
+    }
+
+    #[test]
     fn a_loss_moves_only_the_lost_agents_vus_and_rows(fleet in fleets(), vus in 1_u64..80, rate in 1_u64..80, lost in 0_usize..8) {
         let mut shares = shares(fleet);
         let living: Vec<usize> = (0..shares.seats()).filter(|seat| shares.weights()[*seat] > 0).collect();

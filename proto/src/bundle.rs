@@ -241,6 +241,26 @@ mod tests {
     }
 
     #[test]
+    fn not_a_byte_more_than_the_largest_bundle_is_taken() {
+        // Never touched, so never in memory.
+        let mut full = vec![0; MAX_BUNDLE - 1];
+        assert_eq!(
+            extend(&mut full, &[1, 2]).map_err(|error| error.to_string()),
+            Err("a bundle of 268435457 bytes is beyond the limit of 268435456 bytes".to_owned())
+        );
+        assert_eq!(full.len(), MAX_BUNDLE - 1);
+        let chunk = v1::BundleChunk {
+            chunks: 1,
+            data: vec![0; CHUNK + 1],
+            ..v1::BundleChunk::default()
+        };
+        assert!(matches!(
+            join(vec![chunk]),
+            Err(BundleError::TooLarge { .. })
+        ));
+    }
+
+    #[test]
     fn bundles_of_any_size_come_back_whole() {
         for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 7] {
             let bundle: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();

@@ -21,6 +21,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const SECOND: i64 = 1_000_000_000;
+/// Rows that a setup of the simulation gives.
+pub const ROWS: u64 = 1_000;
+
+/// One of them, as JSON.
+#[must_use]
+pub fn row(index: u64) -> Vec<u8> {
+    format!("{{\"n\":{index}}}").into_bytes()
+}
 
 /// What a crew sees of the world in one turn.
 pub struct Scene<'a> {
@@ -78,7 +86,17 @@ impl Site {
         Some(run.saturating_add(self.t0))
     }
 
-    fn begin(&mut self, scene: &mut Scene<'_>) {
+    /// An iteration is begun that takes the row of this number, if rows are taken.
+    fn begin(&mut self, view: &View<'_>, scene: &mut Scene<'_>, number: u64) {
+        for set in view.plan.data.iter().filter(|set| set.is_given()) {
+            let row = serde_json::to_vec(&set.rows.row(number)).unwrap_or_default();
+            if row != self::row(number % ROWS) {
+                scene.target.broken(format!(
+                    "row {number} of scenario {} is not on agent {}, which begins what takes it",
+                    self.scenario, self.life.host
+                ));
+            }
+        }
         self.totals.begun += 1;
         self.totals.in_flight += 1;
         scene.target.begun(self.life, self.scenario);
@@ -205,7 +223,14 @@ impl Crew {
     }
 
     /// Takes who owns what now. What is given away and may still be at work is on the list of [`Crew::held`] from now on.
-    pub fn reassign(&mut self, shares: Arc<Shares>, waiting: &[BTreeSet<u64>], now: u64) {
+    pub fn reassign(
+        &mut self,
+        plan: Arc<Plan>,
+        shares: Arc<Shares>,
+        waiting: &[BTreeSet<u64>],
+        now: u64,
+    ) {
+        self.plan = plan;
         let known = self.shares.changes().len();
         let since = shares.changes().get(known).map(|(from, _)| *from);
         self.shares = shares;
@@ -361,7 +386,7 @@ struct View<'a> {
     stop: Option<StopHow>,
 }
 
-fn nanos(duration: std::time::Duration) -> u64 {
+pub(crate) fn nanos(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

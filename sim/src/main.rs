@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     }
     let next = AtomicU64::new(wanted.first);
     let broken = Mutex::new(BTreeMap::new());
-    let verdicts = Mutex::new(BTreeMap::<String, u64>::new());
+    let verdicts = Mutex::new(Verdicts::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -92,8 +92,11 @@ fn main() -> ExitCode {
         }
     });
     let verdicts = verdicts.into_inner().unwrap_or_default();
-    for (verdict, count) in &verdicts {
+    for (verdict, (count, because)) in &verdicts {
         println!("{count:>7}  {verdict}");
+        for (facet, count) in because {
+            println!("         {count:>7}  because of {facet}");
+        }
     }
     let broken = broken.into_inner().unwrap_or_default();
     println!(
@@ -125,17 +128,24 @@ impl Wanted {
     }
 }
 
+/// What runs came to: how many, and for which facets.
+type Verdicts = BTreeMap<String, (u64, BTreeMap<String, u64>)>;
+
 fn note(
     seed: u64,
     outcome: Outcome,
     broken: &Mutex<BTreeMap<u64, String>>,
-    verdicts: &Mutex<BTreeMap<String, u64>>,
+    verdicts: &Mutex<Verdicts>,
 ) {
     if let (Some(how), Ok(mut broken)) = (outcome.broken, broken.lock()) {
         broken.insert(seed, how);
     }
-    if let (Some(verdict), Ok(mut verdicts)) = (outcome.verdict, verdicts.lock()) {
-        *verdicts.entry(verdict).or_default() += 1;
+    if let (Some(came), Ok(mut verdicts)) = (outcome.verdict, verdicts.lock()) {
+        let (count, because) = verdicts.entry(came.to).or_default();
+        *count += 1;
+        for facet in came.because {
+            *because.entry(facet).or_default() += 1;
+        }
     }
 }
 
@@ -154,8 +164,12 @@ fn show(wanted: &Wanted) -> ExitCode {
             println!("broken: {how}");
             ExitCode::FAILURE
         }
-        (None, verdict) => {
-            println!("{}", verdict.unwrap_or_default());
+        (None, came) => {
+            let came = came.unwrap_or_default();
+            println!("{}", came.to);
+            for facet in came.because {
+                println!("because of {facet}");
+            }
             ExitCode::SUCCESS
         }
     }

@@ -6,6 +6,7 @@
 mod hosts;
 mod seen;
 
+use crate::judge::Came;
 use crate::random::Random;
 use crate::world::Outcome;
 use controller::Report;
@@ -28,6 +29,8 @@ enum Fault {
     Crash(usize),
     /// It begins anew.
     Bounce(usize),
+    /// It is told to end, and hands its share over first.
+    Drain(usize),
 }
 
 /// What a seed stands for here.
@@ -79,6 +82,13 @@ impl Setting {
                 }
             }
         }
+        // Draws of their own, so that seeds without it stay what they were.
+        let mut leaves = Random::new(seed, 23);
+        if leaves.chance(200) {
+            let agent = leaves.between(0, agents as u64 - 1) as usize;
+            let at = Duration::from_millis(leaves.between(1_000, ms + 2_000));
+            faults.push((at, Fault::Drain(agent)));
+        }
         faults.sort_by_key(|(at, _)| *at);
         Self {
             agents,
@@ -92,13 +102,33 @@ impl Setting {
     }
 }
 
+impl Setting {
+    /// True if nothing happens that may do the load or the data any harm: the ways are held for moments only, or one agent that is not
+    /// alone leaves in order.
+    fn is_harmless(&self) -> bool {
+        // A stream needs a moment to go on, and a heartbeat may just have been sent.
+        let moment = Duration::from_secs(1);
+        let (mut held, mut released, mut drains) = (moment, Duration::ZERO, 0);
+        for (at, fault) in &self.faults {
+            match fault {
+                Fault::Hold(_) => released += *at,
+                Fault::Release(_) => held += *at + moment,
+                Fault::Drain(_) => drains += 1,
+                Fault::Crash(_) | Fault::Bounce(_) => return false,
+            }
+        }
+        held.saturating_sub(released) < self.lease
+            && (drains == 0 || self.agents > 1 && drains == self.faults.len())
+    }
+}
+
 /// The world of a seed, to its end.
 #[must_use]
 pub fn run(seed: u64) -> Outcome {
     let setting = Setting::new(seed);
     let seen = Arc::new(Mutex::new(Seen::default()));
     let (verdict, broken, ticks) = match play(seed, &setting, &seen) {
-        Ok((over, ticks)) => match judge(&over, &lock(&seen)) {
+        Ok((over, ticks)) => match judge(&setting, &over, &lock(&seen)) {
             Ok(verdict) => (Some(verdict), None, ticks),
             Err(broken) => (None, Some(broken), ticks),
         },
@@ -135,14 +165,17 @@ fn play(seed: u64, setting: &Setting, seen: &Arc<Mutex<Seen>>) -> Result<(RunOve
     sim.host(TARGET, move || {
         hosts::target(Arc::clone(&books), service.clone())
     });
+    let mut drains = Vec::new();
     for agent in 0..setting.agents {
         let lives = Arc::new(Mutex::new(Random::new(seed, 30 + agent as u64)));
+        let told = hosts::Told::default();
+        drains.push(told.clone());
         sim.host(name(agent), move || {
             let number = lives
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .number();
-            hosts::agent(agent, number)
+            hosts::agent(agent, number, told.clone())
         });
     }
     let target = sim.lookup(TARGET);
@@ -176,6 +209,7 @@ fn play(seed: u64, setting: &Setting, seen: &Arc<Mutex<Seen>>) -> Result<(RunOve
                 Fault::Bounce(agent) if !sim.is_host_running(name(agent)) => {
                     sim.bounce(name(agent));
                 }
+                Fault::Drain(agent) => drains[agent].tell(),
                 _ => {}
             }
         }
@@ -196,8 +230,8 @@ fn name(agent: usize) -> String {
     format!("a{agent}")
 }
 
-/// What must be true of a run that is over; its verdict in a word.
-fn judge(over: &RunOver, seen: &Seen) -> Result<String, String> {
+/// What must be true of a run that is over; what it came to.
+fn judge(setting: &Setting, over: &RunOver, seen: &Seen) -> Result<Came, String> {
     let report: Report = serde_json::from_slice(&over.report)
         .map_err(|error| format!("the report cannot be read: {error}"))?;
     if let Some(path) = seen.twice() {
@@ -205,7 +239,7 @@ fn judge(over: &RunOver, seen: &Seen) -> Result<String, String> {
     }
     if !report.run.began {
         return match seen.asked() {
-            0 => Ok(format!("not begun: {:?}", report.run.ended)),
+            0 => Ok(format!("not begun: {:?}", report.run.ended).into()),
             some => Err(format!("{some} requests in a run that never began")),
         };
     }
@@ -241,11 +275,12 @@ fn judge(over: &RunOver, seen: &Seen) -> Result<String, String> {
             report.verdict.grade.word()
         ));
     }
-    Ok(format!(
-        "{} {:?}",
-        report.verdict.grade.word(),
-        report.run.ended
-    ))
+    let came = Came::of(&report, &format!("{:?}", report.run.ended));
+    if setting.is_harmless() {
+        came.unharmed()
+    } else {
+        Ok(came)
+    }
 }
 
 #[cfg(test)]

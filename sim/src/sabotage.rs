@@ -11,18 +11,30 @@ pub enum Sabotage {
     EarlyReassign,
     /// The controller's disk says that it has synced what it has not.
     AckBeforeSync,
+    /// Agents go on unheard for twice as long as they may.
+    LongLease,
+    /// The controller tells two agents that a share is theirs.
+    ShareTwice,
+    /// What is in an interval that came is not merged, and acknowledged all the same.
+    EmptyMerge,
+    /// The report leaves out what was lost.
+    GapsLeftOut,
     /// The controller does not wait until those who give have agreed.
     NoHandshake,
 }
 
 impl Sabotage {
     /// All there are.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::NoDedupe,
         Self::NoFencing,
         Self::EarlyReassign,
         Self::NoHandshake,
         Self::AckBeforeSync,
+        Self::LongLease,
+        Self::ShareTwice,
+        Self::EmptyMerge,
+        Self::GapsLeftOut,
     ];
 
     /// Its name on the command line.
@@ -34,6 +46,10 @@ impl Sabotage {
             Self::EarlyReassign => "early-reassign",
             Self::NoHandshake => "no-handshake",
             Self::AckBeforeSync => "ack-before-sync",
+            Self::LongLease => "long-lease",
+            Self::ShareTwice => "share-twice",
+            Self::EmptyMerge => "empty-merge",
+            Self::GapsLeftOut => "gaps-left-out",
         }
     }
 

@@ -8,6 +8,25 @@ use std::time::Duration;
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
+/// A stream of random numbers of its own, so that seeds which have nothing of it stay what they were.
+const THEMES: u64 = 5;
+/// A setup that gives rows, who takes them, and a teardown.
+const PHASES: &str = "\
+setupTimeout: 8s
+teardownTimeout: 8s
+data: { rows: { setup: true } }
+setup:
+  - give: { rows: { n: 1 } }
+teardown:
+  - get: /
+flows:
+  by_vu:
+    - let: { row: { own: rows } }
+    - get: /
+  by_iteration:
+    - let: { row: { per_iteration: rows } }
+    - get: /
+";
 
 /// Something that goes wrong, or is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +98,15 @@ pub enum Fault {
         /// Bytes.
         room: u64,
     },
+    /// The controller's machine is gone for good.
+    Gone,
+    /// An agent's disk has room for so many bytes more.
+    Spool {
+        /// Which host.
+        host: usize,
+        /// Bytes.
+        room: u64,
+    },
     /// Somebody pauses the run, for so long.
     Pause {
         /// For how long.
@@ -126,6 +154,8 @@ pub struct Setting {
     pub lease: Duration,
     /// Agents that the run is to have at least; 0: all.
     pub min: u32,
+    /// Every agent keeps its runs on its disk; else about every second one does.
+    pub keeps: bool,
     /// When the run is started.
     pub start: Time,
     /// What happens, after the run's start.
@@ -152,7 +182,9 @@ impl Setting {
             })
             .collect();
         let load = random.between(6, 20) * S;
-        let source = source(&mut random, load);
+        let mut themes = Random::new(seed, THEMES);
+        let phases = themes.chance(250);
+        let source = source(&mut random, load, phases);
         let lease = Duration::from_millis(random.between(2_000, 5_000));
         let mut faults = Vec::new();
         for _ in 0..*random.pick(&[0, 1, 1, 2, 2, 3, 4, 6]) {
@@ -161,9 +193,11 @@ impl Setting {
             let fault = fault(&mut random, hosts.len(), lease.as_nanos() as u64);
             faults.push((at, fault));
         }
+        let keeps = more(&mut themes, &mut faults, load, lease, hosts.len());
         faults.sort_by_key(|(at, _)| *at);
         Self {
             source,
+            keeps,
             seed: random.number(),
             hosts,
             clock: clock(&mut random),
@@ -172,6 +206,35 @@ impl Setting {
             start: S,
             faults,
         }
+    }
+}
+
+impl Setting {
+    /// True if nothing happens that may do the load or the data any harm: the ways are cut for moments only, agents come, or one that is
+    /// not alone leaves in order.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        let lease = self.lease.as_nanos() as u64;
+        let (mut away, mut drains, mut joins) = (0, 0, 0);
+        for (_, fault) in &self.faults {
+            match fault {
+                // A stream tries again ever more rarely, and a heartbeat may just have been sent.
+                Fault::Cut {
+                    time,
+                    resets: false,
+                    ..
+                } => away += time + 1_500 * MS,
+                Fault::Drain { .. } => drains += 1,
+                Fault::Join => joins += 1,
+                _ => return false,
+            }
+        }
+        let present = self.hosts.iter().filter(|host| host.present).count();
+        // A phase of a simulation fails now and then.
+        let phases = self.source.contains("setup");
+        // A VU that moves waits for its iteration elsewhere; of few VUs that is more than is let pass.
+        let moves = drains + joins > 0 && self.source.contains("-vus,");
+        !moves && away + S < lease && (drains == 0 || drains < present && away == 0) && !phases
     }
 }
 
@@ -204,7 +267,46 @@ fn host(random: &mut Random) -> Host {
     }
 }
 
-fn source(random: &mut Random, load: u64) -> String {
+/// What only some seeds have, each of it in about every tenth: a controller that is gone for good, one that is killed again and again,
+/// one that stands still for longer than the lease, disks of agents that fill up. True if all agents keep their runs.
+fn more(
+    random: &mut Random,
+    faults: &mut Vec<(Time, Fault)>,
+    load: u64,
+    lease: Duration,
+    hosts: usize,
+) -> bool {
+    let lease = lease.as_nanos() as u64;
+    let when = |random: &mut Random| random.between(S, load + 3 * S);
+    let gone = random.chance(120);
+    if gone {
+        faults.push((when(random), Fault::Gone));
+    }
+    if random.chance(100) {
+        for _ in 0..random.between(2, 5) {
+            let machine = random.chance(500);
+            let time = random.between(100 * MS, lease);
+            faults.push((when(random), Fault::Down { machine, time }));
+        }
+    }
+    if random.chance(80) {
+        for _ in 0..random.between(1, 2) {
+            let time = random.between(lease + lease / 10, 4 * lease);
+            faults.push((when(random), Fault::Stall { time }));
+        }
+    }
+    let full = random.chance(100);
+    if full {
+        for _ in 0..random.between(1, 3) {
+            let host = random.between(0, hosts as u64 - 1) as usize;
+            let room = random.between(0, 20_000);
+            faults.push((when(random), Fault::Spool { host, room }));
+        }
+    }
+    gone || full
+}
+
+fn source(random: &mut Random, load: u64, phases: bool) -> String {
     let ms = load / MS;
     let mut scenarios = String::new();
     for number in 0..random.between(1, 2) {
@@ -233,9 +335,21 @@ fn source(random: &mut Random, load: u64) -> String {
                  stages: [{{ duration: {half}ms, target: {vus} }}, {{ duration: {half}ms, target: 0 }}]"
             ),
         };
-        scenarios.push_str(&format!("  s{number}: {{ executor: {executor} }}\n"));
+        // Setup gives a row to each VU, or to each iteration where those are numbered.
+        let exec = match (phases, executor.contains("-rate")) {
+            (false, _) => "default",
+            (true, false) => "by_vu",
+            (true, true) => "by_iteration",
+        };
+        scenarios.push_str(&format!(
+            "  s{number}: {{ executor: {executor}, exec: {exec} }}\n"
+        ));
     }
-    format!("baseURL: http://target\nscenarios:\n{scenarios}flows:\n  default:\n    - get: /\n")
+    let rest = match phases {
+        false => "flows:\n  default:\n    - get: /\n",
+        true => PHASES,
+    };
+    format!("baseURL: http://target\nscenarios:\n{scenarios}{rest}")
 }
 
 fn fault(random: &mut Random, hosts: usize, lease: u64) -> Fault {

@@ -207,6 +207,13 @@ impl Target {
         self.broken.first().map(String::as_str)
     }
 
+    /// Requests of one life that were answered.
+    #[must_use]
+    pub fn answered_by(&self, life: Life) -> u64 {
+        let of = self.seen.iter().filter(|((_, l), _)| *l == life);
+        of.map(|(_, seen)| seen.answered).sum()
+    }
+
     /// What a scenario did in all.
     #[must_use]
     pub fn of(&self, scenario: usize) -> Seen {

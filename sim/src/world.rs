@@ -4,12 +4,14 @@ mod agents;
 mod controller;
 mod faults;
 mod liar;
+mod phases;
 mod say;
+mod spools;
 mod watching;
 
 use crate::clock::Clock;
 use crate::crew::Crew;
-use crate::judge;
+use crate::judge::{self, Came};
 use crate::log::Log;
 use crate::net::{LineId, Net, Packet, Way};
 use crate::random::Random;
@@ -19,10 +21,13 @@ use crate::setting::{Fault, Setting};
 use crate::target::{Life, Target};
 use agent::Fence;
 use agent::link::core::{self, Core, Look};
-use plan::Plan;
+use journal::fake::FakeDisk;
+use plan::{PhaseKind, Plan};
 use proto::v1::{BundleChunk, Hello, RunOver};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use spools::Spooled;
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
@@ -44,6 +49,8 @@ enum Happening {
     Obeyed(Life, u32),
     /// Its disk is done with so much.
     Kept(Life, u64),
+    /// Setup or teardown is over there; true if it was cut.
+    Phased(Life, PhaseKind, bool),
     /// An agent's process begins.
     Birth(usize),
     /// The controller takes the next of its inbox.
@@ -85,6 +92,9 @@ struct Process {
     /// What it gave its disk to do, and when that will be done with it.
     keeps: u64,
     disk: Time,
+    writing: spools::Writing,
+    /// Setup or teardown.
+    doing: Option<phases::Doing>,
     /// The wake that is on its way: what for (its clock), and when.
     wake: Option<(u64, Time)>,
     told: bool,
@@ -100,6 +110,8 @@ struct Host {
     frozen: bool,
     /// What waits for it to go on.
     waiting: Vec<Happening>,
+    /// Where its agents keep their runs.
+    disk: FakeDisk,
     /// A new life begins only when none is there.
     random: Random,
 }
@@ -115,8 +127,8 @@ pub struct Outcome {
     pub broken: Option<String>,
     /// The end of the log, if it was kept.
     pub tail: Vec<String>,
-    /// What the run came to: its grade and its end, for statistics.
-    pub verdict: Option<String>,
+    /// What the run came to, for statistics.
+    pub verdict: Option<Came>,
 }
 
 /// What was delivered of a life's intervals: requests, by number.
@@ -147,6 +159,14 @@ pub struct World {
     /// When load really began, true time, by the agent's name.
     begins: BTreeMap<String, Vec<Time>>,
     over: Option<RunOver>,
+    /// The controller is gone for good; by then its agents are through with everything.
+    orphaned: Option<Time>,
+    /// What is on the agents' disks, by life.
+    spooled: BTreeMap<u64, Spooled>,
+    /// Who was to make load.
+    mustered: BTreeSet<Life>,
+    /// How often setup and teardown were begun.
+    phases: BTreeMap<&'static str, u32>,
     /// True if somebody ended the run early, or changed it.
     stopped: bool,
 }
@@ -173,6 +193,7 @@ impl World {
                 process: None,
                 frozen: false,
                 waiting: Vec::new(),
+                disk: FakeDisk::new(setting.seed ^ number),
                 random: Random::new(setting.seed, 100 + number),
             })
             .collect();
@@ -192,6 +213,10 @@ impl World {
             t0: None,
             begins: BTreeMap::new(),
             over: None,
+            orphaned: None,
+            spooled: BTreeMap::new(),
+            mustered: BTreeSet::new(),
+            phases: BTreeMap::new(),
             stopped: false,
             sabotage,
             setting,
@@ -226,8 +251,16 @@ impl World {
         });
         let lease = u64::try_from(self.setting.lease.as_nanos()).unwrap_or(0);
         let load = u64::try_from(self.plan.load_end().as_nanos()).unwrap_or(0);
+        let phases = [&self.plan.setup, &self.plan.teardown];
+        let phases = phases.into_iter().flatten();
+        let phases = phases.map(|phase| u64::try_from(phase.timeout.as_nanos()).unwrap_or(0));
         // Enlisting and preparing have a minute each.
-        self.setting.start + 120 * S + 2 * load + 4 * lease + faults.sum::<u64>()
+        self.setting.start
+            + 120 * S
+            + 2 * phases.sum::<u64>()
+            + 2 * load
+            + 4 * lease
+            + faults.sum::<u64>()
     }
 
     /// Lets everything happen until the run is over, and a little longer, or a law is broken.
@@ -247,7 +280,10 @@ impl World {
             if self.over.is_some() && until.is_none() {
                 until = Some(now + 2 * S);
             }
-            if now > latest && self.over.is_none() {
+            if self.orphaned.is_some_and(|until| now > until) && self.over.is_none() {
+                break;
+            }
+            if now > latest && self.over.is_none() && self.orphaned.is_none() {
                 let state = self.controller.state();
                 self.target.broken(format!(
                     "the run did not end within {:.0} s: {state}",
@@ -257,7 +293,12 @@ impl World {
             }
         }
         let mut verdict = None;
-        if self.target.first_broken().is_none()
+        if self.target.first_broken().is_none() && self.over.is_none() {
+            match self.judge_merged() {
+                Ok(came) => verdict = Some(came),
+                Err(broken) => self.target.broken(broken),
+            }
+        } else if self.target.first_broken().is_none()
             && let Some(over) = &self.over
         {
             let judged = judge::judge(&judge::Case {
@@ -267,10 +308,12 @@ impl World {
                 books: &self.books,
                 acknowledged: &self.acknowledged,
                 changed: self.stopped,
+                sabotage: self.sabotage,
                 starts: self.starts(),
             });
-            match judged {
-                Ok(text) => verdict = Some(text),
+            let harmless = self.setting.is_harmless();
+            match judged.and_then(|came| if harmless { came.unharmed() } else { Ok(came) }) {
+                Ok(came) => verdict = Some(came),
                 Err(broken) => self.target.broken(broken),
             }
         }
@@ -329,9 +372,10 @@ impl World {
             }
             Happening::Kept(life, count) => {
                 if !self.frozen(life.host, Happening::Kept(life, count)) && self.is_here(life) {
-                    self.step(life.host, core::Event::Kept(count));
+                    self.kept(life.host, count);
                 }
             }
+            Happening::Phased(life, kind, cut) => self.phased(life, kind, cut),
             Happening::Birth(host) => self.birth(host),
             Happening::Inbox => self.inbox(),
             Happening::Tick => self.tick(),

@@ -23,6 +23,10 @@ fn whatever_is_broken_on_purpose_is_found_out() {
         (Sabotage::EarlyReassign, 40),
         (Sabotage::NoHandshake, 200),
         (Sabotage::AckBeforeSync, 60),
+        (Sabotage::LongLease, 60),
+        (Sabotage::ShareTwice, 10),
+        (Sabotage::EmptyMerge, 10),
+        (Sabotage::GapsLeftOut, 40),
     ] {
         let found = (0..seeds).find(|seed| run(*seed, Some(sabotage), false).broken.is_some());
         assert!(found.is_some(), "{} was not found out", sabotage.name());
@@ -46,6 +50,18 @@ fn what_was_found_stays_found() {
             "a VU that moves on before it has come is waited for by whoever has it between",
         ),
         (243, "the same, with a scale before it"),
+        (
+            879,
+            "rows come before the part that takes them, on a new connection, too",
+        ),
+        (
+            1646,
+            "an agent whose part is about to shrink has the rows until then, and begins no VU that it is about to give",
+        ),
+        (
+            1570,
+            "an agent that never reported its end may have gone on until its lease was over",
+        ),
     ] {
         assert_eq!(run(seed, None, false).broken, None, "seed {seed}: {law}");
     }

@@ -148,6 +148,22 @@ pub fn server(
     Ok(Arc::new(config))
 }
 
+/// Settings for browsers, with the certificate of a controller's settings: HTTP/1.1, and nobody is asked for a certificate.
+///
+/// # Errors
+/// None that a controller's settings do not have.
+pub fn browsers(controller: &ServerConfig) -> Result<Arc<ServerConfig>, Unusable> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .map_err(Unusable::because)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::clone(&controller.cert_resolver));
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
 /// Believes a chain that ends in the CA of a hash, and shows it; the rest is webpki's judgement.
 #[derive(Debug)]
 struct PinnedAuthority {

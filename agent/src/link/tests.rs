@@ -14,6 +14,7 @@ use super::Link;
 use super::dial::Way;
 use crate::config::{Access, Config, Ended, Error, Spooling};
 use crate::crew::{Report, StopHow};
+use crate::glance::Glance;
 use crate::http::Bounds;
 use crate::run::hello;
 use fakes::{AHEAD, Connection, Controller, FakeLoad, Mustered, Told, soon};
@@ -39,6 +40,7 @@ struct Agent {
     crews: mpsc::UnboundedReceiver<Mustered>,
     shutdown: oneshot::Sender<()>,
     ended: tokio::task::JoinHandle<Result<Ended, Error>>,
+    glance: Glance,
 }
 
 impl Agent {
@@ -47,6 +49,7 @@ impl Agent {
     }
 
     fn spooling(url: &str, give_up: Duration, spool: Option<Spooling>) -> Self {
+        let glance = Glance::default();
         let config = Config {
             controller: url.to_owned(),
             name: "a".to_owned(),
@@ -57,6 +60,7 @@ impl Agent {
             access: Access::default(),
             bounds: Bounds::default(),
             enlisted: std::sync::Arc::default(),
+            glance: Some(glance.clone()),
             spool,
         };
         let (load, crews) = FakeLoad::new();
@@ -70,11 +74,22 @@ impl Agent {
             crews,
             shutdown,
             ended,
+            glance,
         }
     }
 
     async fn crew(&mut self) -> Mustered {
         soon("a crew", self.crews.recv()).await.unwrap()
+    }
+
+    /// Waits until its page has this line.
+    async fn shows(&self, line: &str) {
+        let shown = async {
+            while !self.glance.text().lines().any(|shown| shown == line) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon(line, shown).await;
     }
 
     async fn ended(self) -> Result<Ended, Error> {

@@ -2,6 +2,7 @@
 
 use crate::args::{self, Remote};
 use crate::error::Error;
+use crate::metrics_page::MetricsPage;
 use crate::places;
 use crate::probe::Probe;
 use crate::serving::State;
@@ -56,6 +57,9 @@ pub(crate) struct Args {
     /// Answer probes in plain HTTP here: /livez, and /readyz while it is in a fleet and not told to end [default: nowhere]
     #[arg(long, env = "THRONG_PROBE_LISTEN", value_name = "ADDR", value_parser = args::listen)]
     pub(crate) probe_listen: Option<SocketAddr>,
+    /// Serve how this agent fares in plain HTTP here, as /metrics for Prometheus to scrape [default: nowhere]
+    #[arg(long, env = "THRONG_METRICS_LISTEN", value_name = "ADDR", value_parser = args::listen)]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Where runs are kept on disk until the controller has all of them, for `throng merge`; `none`: in memory only [default: the
     /// user's state directory, e.g. ~/.local/state/throng/spool]
     #[arg(long, env = "THRONG_SPOOL", value_name = "DIR")]
@@ -83,6 +87,11 @@ pub(crate) async fn run(args: Args, terminal: &Terminal) -> Result<u8, Error> {
     // Held while this agent lives: nobody else uses its certificate.
     let (source, _kept) = args.source(&address, &name)?;
     let enlisted = Arc::new(AtomicBool::new(false));
+    let glance = args.metrics_listen.map(|_| agent::Glance::default());
+    let _metrics = match args.metrics_listen.zip(glance.clone()) {
+        Some((address, glance)) => Some(MetricsPage::serve(address, move || glance.text()).await?),
+        None => None,
+    };
     let config = agent::Config {
         controller: args.remote.controller.clone(),
         access: agent::Access {
@@ -98,6 +107,7 @@ pub(crate) async fn run(args: Args, terminal: &Terminal) -> Result<u8, Error> {
         give_up: args.give_up,
         drain: args.drain_timeout,
         enlisted: enlisted.clone(),
+        glance,
         spool: spool_dir(args.spool).map(|dir| agent::Spooling::new(dir, args.spool_limit << 20)),
     };
     let asked = signals.clone();

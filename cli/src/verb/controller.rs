@@ -9,11 +9,14 @@ use crate::probe::Probe;
 use crate::serving::{self, Serving};
 use crate::signals::Signals;
 use crate::terminal::Terminal;
+use crate::web_page::{self, Neighbours};
+use controller::door::Door;
 use controller::journal::Folder;
 use controller::output::{Page, Spec};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// `throng controller`.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,6 +38,11 @@ pub(crate) struct Args {
     pub(crate) serving: Serving,
     #[command(flatten)]
     pub(crate) files: TlsFiles,
+    #[command(flatten)]
+    pub(crate) web: web_page::Flags,
+    /// Without --web, serve no web page [default: one at 127.0.0.1:7480]
+    #[arg(long, env = "THRONG_NO_WEB", help_heading = web_page::HEADING)]
+    pub(crate) no_web: bool,
     #[command(flatten)]
     pub(crate) outputs: Outputs,
     /// Serve what the newest run has come to in plain HTTP here, as /metrics for Prometheus to scrape [default: nowhere]
@@ -80,29 +88,46 @@ pub(crate) async fn run(args: Args, terminal: &Terminal) -> Result<u8, Error> {
             serving::PRINTED.as_secs() / 3600
         );
     }
+    let neighbours = match &opened.door {
+        Door::Open => Neighbours::Trusted,
+        Door::Tls(_) => Neighbours::SignIn,
+    };
+    let web = if args.no_web && args.web.web.is_none() {
+        None
+    } else {
+        args.web
+            .open_or_usual(&args.serving, &args.files, neighbours)
+            .await?
+    };
     let runs = folder(args.runs.as_deref(), args.no_runs)?;
     let _metrics = match args.metrics_listen {
         Some(address) => {
             let page = Page::default();
             outputs.push(Spec::page(&page));
-            Some(MetricsPage::serve(address, page).await?)
+            Some(MetricsPage::serve(address, move || page.text()).await?)
         }
         None => None,
     };
     let asked = signals.clone();
     let _probe = Probe::maybe(args.probe_listen, move || !asked.came()).await?;
-    let usual = crate::embedded::config(outputs);
-    let config = controller::Config {
-        lease: args.lease,
-        // Ten in a lease, so that a few may be lost.
-        heartbeat: usual.heartbeat.min(args.lease / 10),
-        ..usual
-    };
-    crate::embedded::serve(vec![(listener, opened.door)], config, runs, async move {
-        signals.interrupted().await
-    })
-    .await?;
-    Ok(0)
+    let config = crate::embedded::config(outputs, args.lease);
+    let (give, given) = oneshot::channel();
+    let web = web.map(|page| {
+        tracing::info!(url = page.url(), "web page");
+        page.serve(given)
+    });
+    let ended = crate::embedded::serve(
+        vec![(listener, opened.door)],
+        config,
+        runs,
+        give,
+        async move { signals.interrupted().await },
+    )
+    .await;
+    if let Some(web) = web {
+        web.stop().await;
+    }
+    ended.map(|()| 0)
 }
 
 /// The directory of runs. One that was not asked for may be unusable: then nothing is kept, aloud.

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod agents;
+pub(crate) mod annotate;
 pub(crate) mod completions;
 pub(crate) mod controller;
 pub(crate) mod demo;
@@ -20,3 +21,4 @@ pub(crate) mod scale;
 pub(crate) mod stop;
 pub(crate) mod token;
 pub(crate) mod wait;
+pub(crate) mod watch;

@@ -2,7 +2,7 @@
 
 use crate::args::Common;
 use crate::error::Error;
-use crate::load::Load;
+use crate::load::{Aim, Load};
 use crate::source;
 use crate::terminal::Terminal;
 use crate::weights::{self, Weights};
@@ -44,14 +44,8 @@ pub(crate) struct Args {
     )]
     pub(crate) arrivals: u64,
 
-    /// Aim at this service: goes before every URL that begins with `/`
-    #[arg(
-        long,
-        env = "THRONG_BASE_URL",
-        value_name = "URL",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) base_url: Option<String>,
+    #[command(flatten, next_help_heading = "Load (wins over the file)")]
+    pub(crate) aim: Aim,
     #[command(flatten)]
     pub(crate) load: Load,
     /// The run's seed: it decides when Poisson arrivals are due
@@ -122,10 +116,10 @@ impl Args {
 /// What is wrong with flags, files or the scenario.
 pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Result<u8, Error> {
     let stripe = args.stripe()?;
-    let given = source::given(args.source.as_deref(), false, args.base_url.is_some())?;
+    let given = source::given(args.source.as_deref(), false, args.aim.base_url.is_some())?;
     let variables = args.load.variables()?;
     let overrides = Overrides {
-        base_url: args.base_url,
+        base_url: args.aim.base_url,
         ..args.load.overrides()
     };
     let color = terminal.rewrites() && !common.without_color();

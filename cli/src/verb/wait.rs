@@ -2,7 +2,7 @@
 
 use crate::args::{Common, Remote};
 use crate::error::Error;
-use crate::follow::{self, FailOn, Interrupt};
+use crate::follow::{self, Ended, FailOn, Interrupt, Watch};
 use crate::signals::Signals;
 use crate::summary_file::SummaryFile;
 use crate::terminal::Terminal;
@@ -43,14 +43,16 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
     let signals = Signals::listen(terminal)
         .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
     let control = args.remote.connect().await?;
-    let over = follow::until_over(
-        &control,
-        &args.run,
-        Interrupt::Leaves,
-        signals,
+    let watch = Watch {
+        control: &control,
+        run: &args.run,
+        interrupt: Interrupt::Leaves,
+        view: None,
         common,
         terminal,
-    )
-    .await?;
-    follow::conclude(&over, args.fail_on, summary, common, terminal)
+    };
+    match follow::until_over(watch, signals).await? {
+        Ended::Over(over) => follow::conclude(&over, args.fail_on, summary, common, terminal),
+        Ended::Left => Err(Error::StoppedWatching(args.run)),
+    }
 }

@@ -67,15 +67,16 @@ impl Network {
             &inside,
         ]);
         self.ip(&["-n", &switch, "link", "set", name, "master", "bridge", "up"]);
-        self.ip(&[
-            "-n",
-            &inside,
-            "address",
-            "add",
-            &format!("{address}/24"),
-            "dev",
-            "eth0",
-        ]);
+        // An address of IPv6 can be used at once only if nobody else is asked whether he has it.
+        let (length, more) = if address.contains(':') {
+            (64, &["nodad"][..])
+        } else {
+            (24, &[][..])
+        };
+        let address = format!("{address}/{length}");
+        let mut add = vec!["-n", &inside, "address", "add", &address, "dev", "eth0"];
+        add.extend(more);
+        self.ip(&add);
         self.ip(&["-n", &inside, "link", "set", "eth0", "up"]);
     }
 
@@ -85,9 +86,25 @@ impl Network {
         self.ip(&["-n", &self.full("switch"), "link", "set", name, state]);
     }
 
+    /// Whatever this host sends to that address is lost on the way, or arrives again; the other direction is as it was.
+    pub(crate) fn lose(&self, name: &str, to: &str, lost: bool) {
+        let inside = self.full(name);
+        let mut neighbour = vec!["-n", &inside, "neighbour"];
+        if lost {
+            // Nobody has this hardware address.
+            neighbour.extend(["replace", to, "lladdr", "02:00:00:00:00:01"]);
+            neighbour.extend(["nud", "permanent"]);
+        } else {
+            neighbour.extend(["delete", to]);
+        }
+        neighbour.extend(["dev", "eth0"]);
+        self.ip(&neighbour);
+    }
+
     /// What `http://address path` says to somebody on that host.
     pub(crate) fn ask(&self, name: &str, address: &str, path: &str) -> serde_json::Value {
-        let (host, port) = address.split_once(':').expect("a port");
+        let (host, port) = address.rsplit_once(':').expect("a port");
+        let host = host.trim_matches(['[', ']']);
         // bash speaks TCP, and is there wherever CI is.
         let ask = format!(
             "exec 3<>/dev/tcp/{host}/{port}; printf 'GET {path} HTTP/1.1\\r\\nHost: it\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3"

@@ -12,9 +12,11 @@ mod dashboards;
 mod files;
 mod k6_dashboards;
 mod layouts;
+mod marks;
 mod page;
 mod servers;
 mod sinks;
+mod statsd;
 
 use common::{Demo, Folder, repository, run};
 use serde_json::Value;

@@ -51,12 +51,15 @@ pub(crate) fn read_by_promtool() {
     assert_eq!(status, 200);
     readable(&before);
     assert!(before.contains("throng_build_info") && !before.contains("k6_"));
+    let glance = free();
     let _agent = Standing::start(throng(&[
         "agent",
         "--controller",
         &url,
         "--name",
         "one",
+        "--metrics-listen",
+        &glance.to_string(),
         "--spool",
         "none",
         "--log-format",
@@ -94,4 +97,10 @@ pub(crate) fn read_by_promtool() {
         .unwrap();
     assert!((value("throng_run_http_req_duration_p95{") * 1e3 / p95 - 1.0).abs() < 1e-9);
     assert_eq!(value("throng_run_active{"), 0.0);
+
+    let own = || ask(glance, "/metrics", &[]).unwrap().1;
+    // Told twice a second.
+    wait_for(|| own().contains("throng_agent_connected 1\n"));
+    readable(&own());
+    assert!(own().contains("throng_agent_info{name=\"one\""));
 }

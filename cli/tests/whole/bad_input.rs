@@ -150,6 +150,23 @@ fn a_data_file_that_is_not_there() {
 }
 
 #[test]
+fn a_data_file_that_is_too_large_to_send() {
+    let folder = Folder::new("huge");
+    // A hole: it takes no room on the disk.
+    let huge = std::fs::File::create(folder.file("users.csv")).unwrap();
+    huge.set_len((256 << 20) + 1).unwrap();
+    let path = folder.write(
+        "a.yaml",
+        &format!("data: {{ users: {{ csv: users.csv }} }}\n{GOOD}"),
+    );
+    refused(
+        &run(&["run", &path, "--base-url", "http://127.0.0.1:9"]),
+        104,
+        &["users.csv", "larger than 256 MiB"],
+    );
+}
+
+#[test]
 fn a_summary_that_cannot_be_written_is_refused_before_the_load() {
     let demo = Demo::fast();
     let before = demo.ledger();
@@ -175,7 +192,7 @@ fn a_summary_that_cannot_be_written_is_refused_before_the_load() {
 
 #[test]
 fn flags_that_contradict_each_other() {
-    let table: [(&[&str], &str); 15] = [
+    let table: [(&[&str], &str); 17] = [
         (
             &["--demo", "--base-url", "http://x"],
             "--demo and --base-url name two targets",
@@ -221,6 +238,11 @@ fn flags_that_contradict_each_other() {
             ],
             "--detach leaves before there is a summary",
         ),
+        (
+            &["a.yaml", "--lease", "9s", "--controller", "http://x"],
+            "--lease is that of this process's own controller",
+        ),
+        (&["a.yaml", "--lease", "100ms"], "a lease is from 1s"),
         (
             &["a.yaml", "--no-queue"],
             "--no-queue is about a standing controller's other runs",

@@ -23,6 +23,8 @@ pub(crate) fn throng(arguments: &[&str]) -> Command {
         .env("THRONG_SPOOL", "none")
         // Tests that keep runs name a directory of their own.
         .env("THRONG_NO_RUNS", "true")
+        // Tests of the page say where it is.
+        .env("THRONG_NO_WEB", "true")
         .stdin(Stdio::null());
     command
 }
@@ -203,24 +205,27 @@ pub(crate) struct Controller {
 
 impl Controller {
     pub(crate) fn start() -> Self {
-        let process = Standing::start(throng(&[
-            "controller",
-            "--listen",
-            "127.0.0.1:0",
-            "--log-format",
-            "json",
-        ]));
-        let url = format!("http://{}", process.address());
-        Self {
-            _process: process,
-            url,
-        }
+        Self::start_with(&[])
+    }
+
+    /// The same, with more flags.
+    pub(crate) fn start_with(more: &[&str]) -> Self {
+        let mut arguments = vec!["controller", "--listen", "127.0.0.1:0"];
+        arguments.extend(more);
+        Self::of(throng(&arguments))
     }
 
     /// One that keeps its runs in this directory; at the URL of an earlier one, or on a free port.
     pub(crate) fn keeping(runs: &str, again: Option<&str>) -> Self {
+        Self::keeping_with(runs, again, &[])
+    }
+
+    /// The same, with more flags.
+    pub(crate) fn keeping_with(runs: &str, again: Option<&str>, more: &[&str]) -> Self {
         let listen = again.map_or("127.0.0.1:0", |url| url.trim_start_matches("http://"));
-        Self::of(throng(&["controller", "--listen", listen, "--runs", runs]))
+        let mut arguments = vec!["controller", "--listen", listen, "--runs", runs];
+        arguments.extend(more);
+        Self::of(throng(&arguments))
     }
 
     /// One whose files may not grow beyond a few ten KiB each, as on a disk that fills up.
@@ -229,7 +234,14 @@ impl Controller {
         command
             .args(["-c", "trap '' XFSZ; ulimit -f 40; exec \"$0\" \"$@\""])
             .arg(env!("CARGO_BIN_EXE_throng"))
-            .args(["controller", "--listen", "127.0.0.1:0", "--runs", runs])
+            .args([
+                "controller",
+                "--listen",
+                "127.0.0.1:0",
+                "--runs",
+                runs,
+                "--no-web",
+            ])
             .env_clear();
         Self::of(command)
     }

@@ -3,12 +3,11 @@
 use super::Active;
 use crate::Refusal;
 use crate::change::{Asked, run_clock};
-use crate::clock;
 use crate::fleet::Fleet;
 use crate::names;
 use crate::run::{Event, Part, Phase};
 use proto::v1::to_agent::Message;
-use proto::v1::{self, StopMode};
+use proto::v1::{self, StopMode, change_request};
 
 impl Active {
     /// Makes a change, and tells every agent.
@@ -22,6 +21,9 @@ impl Active {
         request: &v1::ChangeRequest,
     ) -> Result<v1::ChangeReply, Refusal> {
         let id = &self.order.id;
+        if let Some(change_request::Change::Annotate(_)) = &request.change {
+            return self.annotate(now, request);
+        }
         let (Phase::Load { .. }, Some(t0)) = (&self.run.phase, self.t0) else {
             return Err(Refusal::Wrong(match self.run.phase {
                 Phase::Drain { .. } => {
@@ -35,14 +37,11 @@ impl Active {
         let run = self.run_time(now);
         let asked = Asked {
             run,
-            unix_ms: clock::unix_ms(),
-            rtt: self.rtt(fleet),
+            unix_ms: request.asked_unix_ms,
+            rtt: self.farthest,
             length: self.outline.length,
         };
-        let who = match names::printable(&request.who) {
-            who if who.is_empty() => "somebody".to_owned(),
-            who => who,
-        };
+        let who = who(request);
         let answer = self
             .changes
             .make(&self.order.plan, request, &who, asked)
@@ -67,6 +66,40 @@ impl Active {
             run_ns: run,
             text: answer.text,
             agents,
+        })
+    }
+
+    /// Notes something that somebody says, now. Agents need not know.
+    fn annotate(
+        &mut self,
+        now: u64,
+        request: &v1::ChangeRequest,
+    ) -> Result<v1::ChangeReply, Refusal> {
+        let run = self.run_time(now);
+        if self.t0.is_none() || run < 0 {
+            return Err(Refusal::Wrong(format!(
+                "the load of run {} has not begun: there is no time line yet to note anything on; say it again when it has",
+                self.order.id
+            )));
+        }
+        let asked = Asked {
+            run,
+            unix_ms: request.asked_unix_ms,
+            rtt: 0,
+            length: self.outline.length,
+        };
+        let who = who(request);
+        let answer = self
+            .changes
+            .make(&self.order.plan, request, &who, asked)
+            .map_err(|error| Refusal::Wrong(error.0))?;
+        self.say(format!("{} (by {who})", answer.text));
+        Ok(v1::ChangeReply {
+            version: self.changes.control.version(),
+            from_ns: answer.from,
+            run_ns: run,
+            text: answer.text,
+            agents: 0,
         })
     }
 
@@ -115,5 +148,12 @@ impl Active {
             return self.event(fleet, now, Event::Stop(StopMode::StopGraceful, why));
         }
         false
+    }
+}
+
+fn who(request: &v1::ChangeRequest) -> String {
+    match names::printable(&request.who) {
+        who if who.is_empty() => "somebody".to_owned(),
+        who => who,
     }
 }

@@ -49,15 +49,20 @@ impl Active {
     pub(super) fn hand(&mut self, fleet: &mut Fleet, now: u64, event: Event) {
         let at = At {
             run: u64::try_from(self.run_time(now)).unwrap_or(0),
-            rtt: self.rtt(fleet),
+            rtt: self.farthest,
         };
         let Some(handover) = &mut self.handover else {
             return;
         };
         // VUs that come free bring no rows: whose they are was told before.
         let rows = !matches!(event, Event::Held(..));
-        let before = if rows { handover.shares() } else { None };
+        let settled = handover.changes.len();
         let actions = handover.step(at, event);
+        let tells = |action: &Action| matches!(action, Action::Assign(..));
+        let before = match &self.handover {
+            Some(handover) if rows && actions.iter().any(tells) => handover.shares_after(settled),
+            _ => None,
+        };
         for action in actions {
             match action {
                 Action::Prepare(id, part) => {
@@ -67,8 +72,9 @@ impl Active {
                     self.someone_comes(fleet, now);
                 }
                 Action::Assign(id, part) => {
-                    if rows {
-                        self.send_rows(fleet, id, &part, before.as_ref());
+                    if let Some(before) = &before {
+                        let since = before.changes().len();
+                        self.send_rows(fleet, id, &part, (since, Some(before)));
                     }
                     self.send_assign(fleet, id, &part, false);
                 }
@@ -203,7 +209,7 @@ impl Active {
         let name = member.name.clone();
         self.members.insert(id, member);
         self.send_assign(fleet, id, part, false);
-        self.send_rows(fleet, id, part, None);
+        self.send_rows(fleet, id, part, (part.changes.len(), None));
         if let (Some(agent), Some(t0)) = (fleet.get(id), self.t0) {
             if self.changes.control.version() > 0 {
                 agent.link.send(self.desired());
@@ -244,8 +250,12 @@ impl Active {
         }));
     }
 
-    /// The rows that a part needs, without those that the seat had by what was settled `before`.
-    fn send_rows(&self, fleet: &Fleet, id: AgentId, part: &Part, before: Option<&Shares>) {
+    /// The rows that a part needs from so many of its changes on, without those that the seat had by what was settled `before`. They go
+    /// before the assignment that gives what takes them.
+    fn send_rows(&self, fleet: &Fleet, id: AgentId, part: &Part, before: (usize, Option<&Shares>)) {
+        if !self.order.plan.data.iter().any(|set| set.is_given()) {
+            return;
+        }
         let (Some(agent), Some(shares)) = (fleet.get(id), self.shares_of(part)) else {
             return;
         };
@@ -264,7 +274,7 @@ impl Active {
     }
 
     /// Sends an agent on a new connection what it was told last.
-    pub(super) fn tell_again(&self, fleet: &Fleet, id: AgentId) {
+    pub(super) fn tell_again(&self, fleet: &Fleet, now: u64, id: AgentId) {
         let Some(handover) = &self.handover else {
             return;
         };
@@ -277,12 +287,15 @@ impl Active {
             return;
         }
         let newer = part.epoch > self.epoch;
-        if newer {
-            self.send_assign(fleet, id, part, false);
-        }
         let began = |member: &Member| member.started.is_some();
         if newer || !self.members.get(&id).is_some_and(began) {
-            self.send_rows(fleet, id, part, None);
+            // A change that is to come may take away what is its own until then.
+            let run = u64::try_from(self.run_time(now)).unwrap_or(0);
+            let hold = part.changes.partition_point(|change| change.from <= run);
+            self.send_rows(fleet, id, part, (hold, None));
+        }
+        if newer {
+            self.send_assign(fleet, id, part, false);
         }
     }
 

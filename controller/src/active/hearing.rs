@@ -26,7 +26,9 @@ impl Active {
         match said {
             Said::Heartbeat(heartbeat) => {
                 let (epoch, held) = (heartbeat.epoch, handing::held(&heartbeat.held));
+                let told = heartbeat.run_ns;
                 member.heartbeat(now, heartbeat, known);
+                self.made(now, id, told);
                 if from == id {
                     self.hand(fleet, now, handover::Event::Held(id, epoch, held));
                 }
@@ -54,6 +56,10 @@ impl Active {
                 member.report(done.totals, done.health, known);
                 member.vus = 0;
                 member.ended = Some(now);
+                self.made(now, id, None);
+                let Some(member) = self.members.get(&id) else {
+                    return false;
+                };
                 let (seat, incarnation, name) =
                     (member.seat, member.incarnation, member.name.clone());
                 let lost = self
@@ -70,7 +76,7 @@ impl Active {
                     self.note(format!("{name} ended before its part was over"));
                 }
                 if held_back > 0 {
-                    self.note(format!("{name} held back {held_back} requests, which waited for their turn under its own ceiling (--max-rate): the load was not the plan's there"));
+                    self.note(format!("{name} held back {held_back} requests, which waited for their turn under its own ceiling (--max-rate): raise it, or give it a smaller share (--weights)"));
                 }
                 if from != id {
                     // It has told all that it had from before it was lost: now it may take part anew.
@@ -144,8 +150,16 @@ impl Active {
             });
             (received.seat, received.incarnation) = (seat, incarnation);
         }
+        let until = received.content.as_ref().map_or(0, |content| content.to);
         let sequence = match self.gather.take(received, run_now) {
-            Taken::Merged(sequence) | Taken::Again(sequence) => sequence,
+            Taken::Merged(sequence) => {
+                let t0 = self.t0.unwrap_or(now);
+                if let Some(member) = self.members.get_mut(&id).filter(|_| from == id) {
+                    member.measured(now, t0.saturating_add_signed(until));
+                }
+                sequence
+            }
+            Taken::Again(sequence) => sequence,
             Taken::Refused(sequence, what) => {
                 self.note(format!("{name}: {what}"));
                 sequence
@@ -205,8 +219,8 @@ impl Active {
             sure,
             ..
         } = departed;
-        if self.returned.remove(&id).is_some() {
-            return false;
+        if let Some(old) = self.returned.remove(&id) {
+            return self.event(fleet, now, Event::GoneAgain(old));
         }
         if let Some(member) = self.members.get_mut(&id) {
             member.vus = 0;

@@ -3,7 +3,6 @@
 use super::Active;
 use crate::clock;
 use crate::fleet::Fleet;
-use crate::output::milestones::Milestones;
 use crate::output::{Feed, Labels, OutputFacts, Spec};
 use crate::run::{Ending, Part};
 use std::collections::BTreeSet;
@@ -22,9 +21,6 @@ impl Active {
             ..Labels::default()
         };
         self.gather.outputs = Feed::start(specs, labels, lease);
-        if let Some(outputs) = &mut self.gather.outputs {
-            outputs.milestones = Milestones::new(&self.order.plan);
-        }
     }
 
     /// Load begins at `t0`; or began then, and an earlier life of this controller told what was so far.
@@ -38,17 +34,14 @@ impl Active {
         let ahead = i128::from(t0) - i128::from(now);
         let unix = i128::from(clock::unix_ns()) + ahead;
         outputs.began(i64::try_from(unix).unwrap_or(i64::MAX));
-        if now > t0 {
-            // These were marked.
-            let milestones = &mut outputs.milestones;
-            milestones.begun(now - t0, &self.changes.control);
-            milestones.changes = self.changes.annotations.len();
-        }
     }
 
     /// Tells them the time and who still delivers; passes on what they have to say.
     pub(super) fn outputs_tick(&mut self, now: u64) {
         let run_ns = self.run_time(now);
+        if self.ending.is_none() {
+            self.tick_marks(now);
+        }
         let Some(outputs) = &mut self.gather.outputs else {
             return;
         };
@@ -60,19 +53,6 @@ impl Active {
                 if part == Some(&Part::Running) {
                     live.insert(member.seat);
                 }
-                if part == Some(&Part::Lost) && outputs.milestones.lost(member.seat) {
-                    outputs.event(run_ns, "lost", format!("{} lost", member.name));
-                }
-            }
-            let run = u64::try_from(run_ns).unwrap_or(0);
-            for (at, text) in outputs.milestones.begun(run, &self.changes.control) {
-                outputs.event(i64::try_from(at).unwrap_or(i64::MAX), "stage", text);
-            }
-            let told = outputs.milestones.changes;
-            for change in self.changes.annotations.iter().skip(told) {
-                let text = format!("{} by {}", change.what, change.who);
-                outputs.event((change.from_ms * 1e6) as i64, "change", text);
-                outputs.milestones.changes += 1;
             }
             outputs.now(run_ns, live);
         }

@@ -58,7 +58,7 @@ impl Active {
             };
             for rows in self
                 .phases
-                .of_seat(run, plan, &shares, None, member.seat as usize)
+                .of_seat(run, plan, &shares, (0, None), member.seat as usize)
             {
                 agent.link.send(Message::Rows(rows));
             }

@@ -1,14 +1,18 @@
 //! What a run makes of a controller that was away, or whose journal failed.
 
 use super::Active;
+use crate::lag::NOTED_NS;
 use crate::output::Spec;
 use crate::report::Away;
 use proto::v1;
 
+/// Times at which its controller stood still that the report names.
+const AWAY: usize = 100;
+
 /// What a checkpoint holds of a run, in this order; and, so that nothing is forgotten, what it does not hold.
 macro_rules! state {
     (kept: $($kept:ident)*; not: $($not:ident)*) => {
-        /// Everything that happened in it, as bytes that only this version of throng reads.
+        /// Everything that happened in it but for what was merged, as bytes that only this version of throng reads.
         ///
         /// # Errors
         /// What cannot be written.
@@ -33,19 +37,21 @@ macro_rules! state {
 
 impl Active {
     state! {
-        kept: run members weights epoch handover unfit returned t0 stopped gather logs phases load_over pools changes notes away
-            unjournaled ending timeline pace state next_progress next_thresholds;
+        kept: run members weights epoch farthest handover unfit returned t0 stopped stop_ordered behind gather logs phases load_over pools changes notes away
+            unjournaled ending marks pace state next_progress next_view next_thresholds;
         // What follows from the order, and who watches now.
-        not: order digest outline over version events
+        not: order digest outline over version events rates
     }
 
     /// Takes a run whose turn has just come to where a checkpoint says it was.
     ///
     /// # Errors
     /// Why it cannot, for a person.
-    pub fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        self.take_state(state)
-            .map_err(|error| format!("its checkpoint cannot be read: {error}"))?;
+    pub fn restore(&mut self, state: &[u8], store: &[u8]) -> Result<(), String> {
+        let unreadable = |error| format!("its checkpoint cannot be read: {error}");
+        self.take_state(state).map_err(unreadable)?;
+        let store = postcard::from_bytes(store).map_err(unreadable)?;
+        self.gather.restore(store);
         // What was changed, the plan's outline follows.
         self.outline
             .change(&self.order.plan, self.changes.control.clone());
@@ -54,11 +60,23 @@ impl Active {
 
     /// Nobody directed it for so long, and now somebody does again.
     pub fn resumed(&mut self, now: u64, away_ns: u64) {
-        let from = self.run_time(now).saturating_sub_unsigned(away_ns);
-        self.away.push(Away {
-            from_ms: from as f64 / 1e6,
-            for_ms: away_ns as f64 / 1e6,
-        });
+        self.without_a_controller(now, away_ns, false);
+    }
+
+    /// The controller stood still for so long, and goes on in the same life.
+    pub fn stood_still(&mut self, now: u64, for_ns: u64) {
+        self.without_a_controller(now, for_ns, true);
+    }
+
+    fn without_a_controller(&mut self, now: u64, for_ns: u64, stood_still: bool) {
+        let from = self.run_time(now).saturating_sub_unsigned(for_ns);
+        if !stood_still || self.away.len() < AWAY {
+            self.away.push(Away {
+                from_ms: from as f64 / 1e6,
+                for_ms: for_ns as f64 / 1e6,
+                stood_still,
+            });
+        }
         for member in self.members.values_mut() {
             member.unheard_until(now);
         }
@@ -67,7 +85,8 @@ impl Active {
 
     /// Its outputs go on. What was merged and not yet written to them when the controller ended is in the report only.
     pub fn outputs_go_on(&mut self, now: u64, specs: &[Spec], lease: u64) {
-        let life = self.away.len() as u64 + 1;
+        let lives = self.away.iter().filter(|away| !away.stood_still);
+        let life = lives.count() as u64 + 1;
         let specs: Vec<Spec> = specs.iter().map(|spec| spec.of_life(life)).collect();
         self.outputs_start(&specs, lease);
         if let Some(t0) = self.t0 {
@@ -84,6 +103,18 @@ impl Active {
             .run_ns?
             .saturating_add_unsigned(heartbeat.rtt_ns / 2);
         Some(told.saturating_sub(self.run_time(now)))
+    }
+
+    /// Its controller is so far behind now, in nanoseconds. The worst is kept, and told once.
+    pub fn behind(&mut self, behind: u64) {
+        let worst = self.behind;
+        self.behind = worst.max(behind);
+        if worst < NOTED_NS && behind >= NOTED_NS {
+            self.note(format!(
+                "the controller is {:.1} s behind: its machine or its disk does not keep up, so what is shown of the run is old",
+                behind as f64 / 1e9
+            ));
+        }
     }
 
     /// Its journal ended: from now on it is in memory only.

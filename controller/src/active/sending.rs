@@ -3,7 +3,7 @@
 use super::Active;
 use crate::fleet::Fleet;
 use crate::member::Member;
-use crate::run::{AgentId, Part, Phase};
+use crate::run::{AgentId, Event, Part, Phase};
 use crate::weights::Able;
 use plan::PhaseKind;
 use proto::v1::to_agent::Message;
@@ -93,9 +93,9 @@ impl Active {
     }
 
     /// The same life on a new connection: what it may have missed is sent again; agents take repetitions as such.
-    pub fn reconnected(&self, fleet: &Fleet, id: AgentId) {
+    pub fn reconnected(&self, fleet: &Fleet, now: u64, id: AgentId) {
         if matches!(self.run.phase, Phase::Load { .. }) {
-            self.tell_again(fleet, id);
+            self.tell_again(fleet, now, id);
         }
         let (Some(agent), Some(member)) = (fleet.get(id), self.members.get(&id)) else {
             return;
@@ -122,12 +122,7 @@ impl Active {
                 }
             }
             (Phase::Load { .. } | Phase::Drain { .. } | Phase::Teardown { .. }, _) => {
-                if let Some(sequence) = self.gather.acknowledged(member.seat, member.incarnation) {
-                    agent.link.send(Message::Ack(v1::Ack {
-                        run: self.order.id.clone(),
-                        sequence,
-                    }));
-                }
+                self.acknowledge(fleet, id, member.seat, member.incarnation);
                 if let Phase::Teardown { agent: at, .. } = &self.run.phase {
                     if *at == id {
                         self.run_phase(fleet, id, PhaseKind::Teardown);
@@ -148,34 +143,40 @@ impl Active {
         }
     }
 
+    /// Says once more up to where a life's intervals are safe.
+    fn acknowledge(&self, fleet: &Fleet, id: AgentId, seat: u32, incarnation: u64) {
+        let sequence = self.gather.acknowledged(seat, incarnation);
+        if let (Some(agent), Some(sequence)) = (fleet.get(id), sequence) {
+            agent.link.send(Message::Ack(v1::Ack {
+                run: self.order.id.clone(),
+                sequence,
+            }));
+        }
+    }
+
     /// A life that was lost dials again: its share is gone, but what it measured still counts. True if it was one of ours.
-    pub fn returned(&mut self, fleet: &mut Fleet, id: AgentId, incarnation: u64) -> bool {
+    pub fn returned(&mut self, fleet: &mut Fleet, now: u64, id: AgentId, incarnation: u64) -> bool {
         if self.t0.is_none() {
             return false;
         }
-        let Some(member) = self
-            .members
-            .values()
-            .filter(|member| member.incarnation == incarnation)
-            // One that has told all is a newcomer.
-            .filter(|member| {
-                let part = self.run.members.get(&member.id).map(|member| &member.part);
-                part != Some(&Part::Done)
-            })
-            .max_by_key(|member| member.seat)
-        else {
+        let lives = self.members.values();
+        let lives = lives.filter(|member| member.incarnation == incarnation);
+        let Some(member) = lives.max_by_key(|member| member.seat) else {
             return false;
         };
         let (old, seat, name) = (member.id, member.seat, member.name.clone());
+        let part = self.run.members.get(&old).map(|member| &member.part);
+        if part == Some(&Part::Done) {
+            // One that has told all is a newcomer. It may not have heard so, and takes no other part before it has.
+            self.acknowledge(fleet, id, seat, incarnation);
+            return false;
+        }
         self.returned.insert(id, old);
+        // Somebody more to hear ends nothing.
+        self.event(fleet, now, Event::Returned(old));
         fleet.assign(id, Some(self.order.id.clone()));
+        self.acknowledge(fleet, id, seat, incarnation);
         if let Some(agent) = fleet.get(id) {
-            if let Some(sequence) = self.gather.acknowledged(seat, incarnation) {
-                agent.link.send(Message::Ack(v1::Ack {
-                    run: self.order.id.clone(),
-                    sequence,
-                }));
-            }
             agent.link.send(Message::Stop(v1::StopRun {
                 run: self.order.id.clone(),
                 mode: StopMode::StopInterrupt.into(),

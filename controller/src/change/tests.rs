@@ -35,6 +35,7 @@ fn request(change: change_request::Change) -> ChangeRequest {
         run: "r".to_owned(),
         who: String::new(),
         change: Some(change),
+        asked_unix_ms: 0,
     }
 }
 

@@ -252,3 +252,42 @@ fn completeness_is_of_time_held() {
     };
     assert_eq!(found, expected);
 }
+
+#[test]
+fn what_came_due_at_a_late_agent_after_the_stop_is_unaccounted_and_no_stall() {
+    // Of a share of 100 its lease let it do, 60 were due when the run was cut short.
+    for (name, begun, [unaccounted, silent]) in [
+        ("unheard since before the stop", 50, [50.0, 40.0]),
+        ("told all until the stop", 60, [40.0, 40.0]),
+        ("was told late", 70, [30.0, 30.0]),
+        ("did all that its lease let it do", 100, [0.0, 0.0]),
+    ] {
+        let accounts = [account(Fate::Late, open(begun, 0, 0, begun))];
+        let promise = Promise {
+            basis: Basis::DueUntilStopped,
+            sure: vec![60],
+            ..promise(Unit::Iterations, &[100])
+        };
+        let iterations = line(&promise, &accounts);
+        assert_eq!(
+            [iterations.unaccounted, iterations.silent],
+            [unaccounted, silent],
+            "{name}"
+        );
+        let held = ScenarioTotals {
+            vu_ns: begun * 1_000_000_000,
+            ..ScenarioTotals::default()
+        };
+        let accounts = [account(Fate::Late, held)];
+        let promise = Promise {
+            sure: vec![60 * S],
+            ..self::promise(Unit::VuSeconds, &[100 * S])
+        };
+        let vu_time = line(&promise, &accounts);
+        assert_eq!(
+            [vu_time.unaccounted, vu_time.silent],
+            [unaccounted, silent],
+            "{name}"
+        );
+    }
+}

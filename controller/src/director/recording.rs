@@ -92,9 +92,10 @@ impl Director {
         }
         match active.checkpoint() {
             Ok(state) => {
+                let store = active.gather.store().clone();
                 let checkpoint = self.checkpoint(now, state);
                 if let Some(journal) = &mut self.journal {
-                    journal.point(now, checkpoint);
+                    journal.point(now, checkpoint, store);
                 }
             }
             // The journal is whole without one, only longer.
@@ -111,6 +112,8 @@ impl Director {
             state,
             // A map of names and times can always be written.
             crashes: postcard::to_allocvec(self.fleet.crashes()).unwrap_or_default(),
+            // Encoded by whoever writes.
+            store: Vec::new(),
         }
     }
 
@@ -153,6 +156,12 @@ impl Director {
         if let Some(journal) = &mut self.journal {
             journal.write();
         }
+        self.told_by_disk(now);
+    }
+
+    /// The disk took something, or failed.
+    pub(super) fn told_by_disk(&mut self, now: u64) {
+        self.wake(now);
         self.settle(now);
     }
 

@@ -202,7 +202,7 @@ impl Director {
             return Err("its journal goes on after its end".to_owned());
         };
         if !checkpoint.state.is_empty() {
-            active.restore(&checkpoint.state)?;
+            active.restore(&checkpoint.state, &checkpoint.store)?;
         } else {
             let idle = active.candidates(&self.fleet, now);
             if active.event(&mut self.fleet, now, idle) {
@@ -221,6 +221,11 @@ impl Director {
         if let Some(error) = ours.and_then(|active| active.clock_error(now, heartbeat)) {
             self.recovering = false;
             clock::correct(error);
+            let now = clock::now();
+            self.waking.clock_set(now, clock::ns(self.config.lease));
+            if let Some(journal) = &mut self.journal {
+                journal.stood_still(now);
+            }
             tracing::warn!(
                 run = heartbeat.run,
                 "the run's time was estimated, and off by {:.3} s; it is now as the agents say",
@@ -264,6 +269,7 @@ impl Director {
             What::Stop(request) => drop(self.stop(now, &request)),
             What::Change(request) => drop(self.change(now, &request)),
             What::Resumed(resumed) => self.resumed(now, &resumed),
+            What::StoodStill(stood) => self.stood_still(now, stood.for_ns),
         }
         Ok(())
     }

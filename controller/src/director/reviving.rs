@@ -13,6 +13,7 @@ impl Director {
     pub fn reviving(config: Config, folder: Folder) -> Option<Self> {
         let mut director = Self::resuming(config, folder, Some(0));
         director.journal = None;
+        director.waking = super::waking::Waking::never();
         let active = director.active.as_mut()?;
         // Nobody is left to hand a share to.
         active.order.needs.on_loss = OnAgentLoss::Continue;

@@ -65,6 +65,7 @@ impl Director {
             load: 0,
             drain: 0,
             grace: clock::ns(self.config.lease) + 2_000_000_000,
+            lease: clock::ns(self.config.lease),
             lead: 250_000_000,
             setup: None,
             teardown: None,
@@ -122,15 +123,15 @@ impl Director {
         self.past.truncate(PAST);
     }
 
-    pub(super) fn watch(&self, run: &str) -> Result<Watched, Refusal> {
+    pub(super) fn watch(&self, now: u64, run: &str) -> Result<Watched, Refusal> {
         if let Some(active) = self
             .active
             .iter()
             .chain(&self.queue)
             .find(|active| active.order.id == run)
         {
-            let (now, follows) = active.watch();
-            return Ok((vec![now], Some(follows)));
+            let (first, follows) = active.watch(&self.fleet, now);
+            return Ok((first, Some(follows)));
         }
         let past = self
             .past

@@ -156,9 +156,18 @@ impl Books {
         self.folder.join("tokens.json")
     }
 
+    /// What a book's bytes say.
+    ///
+    /// # Errors
+    /// They are none.
+    pub fn read_book(bytes: &[u8]) -> io::Result<Vec<Entry>> {
+        let book: Book = serde_json::from_slice(bytes).map_err(io::Error::other)?;
+        Ok(book.tokens)
+    }
+
     fn read(&self) -> io::Result<Book> {
         match files::read_secret(&self.path()) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
+            Ok(bytes) => Self::read_book(&bytes).map(|tokens| Book { tokens }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Book::default()),
             Err(error) => Err(error),
         }

@@ -141,6 +141,15 @@ impl Gate {
         Arc::clone(&now.config)
     }
 
+    /// The settings for the next connection of a browser, which is asked for no certificate.
+    ///
+    /// # Errors
+    /// [`Trouble::Certificate`].
+    pub fn browsers(&self) -> Result<Arc<ServerConfig>, Trouble> {
+        trust::tls::browsers(&self.config())
+            .map_err(|error| Trouble::Certificate(error.to_string()))
+    }
+
     /// Who signs; `None` where somebody else does.
     pub(crate) fn office(&self) -> Option<&Office> {
         match &self.kind {

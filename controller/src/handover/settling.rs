@@ -242,7 +242,7 @@ impl Handover {
             epoch: self.epoch,
             seat,
             changes,
-            waiting: self.waiting_of(seat),
+            waiting: self.waiting().remove(&seat).unwrap_or_default(),
         };
         self.told.insert(agent, part.clone());
         part

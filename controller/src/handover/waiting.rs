@@ -2,6 +2,7 @@
 
 use super::{Action, Handover, Held, Standing, Vus};
 use crate::run::AgentId;
+use std::collections::BTreeMap;
 
 impl Handover {
     /// An agent says which given-up VUs are at work on it.
@@ -30,9 +31,10 @@ impl Handover {
             .present()
             .map(|(number, seat)| (number, seat.agent))
             .collect();
+        let mut all = self.waiting();
         let mut actions = Vec::new();
         for (number, agent) in takers {
-            let waiting = self.waiting_of(number);
+            let waiting = all.remove(&number).unwrap_or_default();
             if let Some(told) = self.told.get_mut(&agent)
                 && told.waiting != waiting
             {
@@ -43,27 +45,29 @@ impl Handover {
         actions
     }
 
-    /// What a seat owns by what is settled, be it only for the moment until the next change holds, and others still have at work.
-    pub(super) fn waiting_of(&self, seat: u32) -> Vus {
-        let mut waiting = Vus::new();
-        let Some(shares) = self.shares().filter(|_| !self.held.is_empty()) else {
+    /// By seat: what it owns by what is settled, be it only for the moment until the next change holds, and others still have at work.
+    pub(super) fn waiting(&self) -> BTreeMap<u32, Vus> {
+        let mut waiting: BTreeMap<u32, Vus> = BTreeMap::new();
+        // Hardly anybody has any: what this costs is theirs, not the fleet's.
+        let mut busy = self.held.iter().filter(|(_, held)| !held.vus.is_empty());
+        let Some(first) = busy.next() else {
             return waiting;
         };
-        let owns = |vu| {
-            let settled = 0..=self.changes.len();
-            settled
-                .into_iter()
-                .any(|changes| shares.under(changes).owner(vu) == seat as usize)
+        let Some(shares) = self.shares() else {
+            return waiting;
         };
-        for (agent, held) in &self.held {
-            if self.seat_of(*agent) == Some(seat) {
-                continue;
-            }
-            for (scenario, vus) in &held.vus {
-                let own = vus.iter().filter(|vu| owns(**vu));
-                let own: std::collections::BTreeSet<u64> = own.copied().collect();
-                if !own.is_empty() {
-                    waiting.entry(*scenario).or_default().extend(own);
+        for (agent, held) in std::iter::once(first).chain(busy) {
+            let holder = self.seat_of(*agent);
+            for changes in 0..=self.changes.len() {
+                let shares = shares.under(changes);
+                for (scenario, vus) in &held.vus {
+                    for vu in vus {
+                        let owner = u32::try_from(shares.owner(*vu)).ok();
+                        if let Some(owner) = owner.filter(|_| owner != holder) {
+                            let own = waiting.entry(owner).or_default();
+                            own.entry(*scenario).or_default().insert(*vu);
+                        }
+                    }
                 }
             }
         }

@@ -17,6 +17,11 @@ impl Gate {
         self.told.fetch_add(1, Ordering::AcqRel) + 1
     }
 
+    /// The number of what was told last.
+    pub(super) fn newest(&self) -> u64 {
+        self.told.load(Ordering::Acquire)
+    }
+
     /// Everything up to this ticket is done with.
     pub(super) fn done(&self, ticket: u64) {
         self.done.fetch_max(ticket, Ordering::AcqRel);
@@ -48,5 +53,39 @@ impl Gate {
             return u64::MAX;
         }
         self.done.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::link::Link;
+    use proto::v1::{Ack, Goodbye, to_agent::Message};
+    use std::sync::Arc;
+
+    fn ack(sequence: u64) -> Message {
+        let run = "r".to_owned();
+        Message::Ack(Ack { run, sequence })
+    }
+
+    #[test]
+    fn a_connection_that_ends_takes_no_word_along_of_what_is_not_safe() {
+        let gate = Arc::new(Gate::default());
+        let (outbox, mut said) = tokio::sync::mpsc::channel(9);
+        let link = Link::behind(Some(outbox), 0, gate.clone());
+        let safe = gate.ticket();
+        link.send(ack(1));
+        gate.ticket();
+        link.send(ack(2));
+        link.send(Message::Goodbye(Goodbye::default()));
+        gate.done(safe);
+        link.end();
+        let mut left = Vec::new();
+        while let Ok(message) = said.try_recv() {
+            left.push(message.unwrap().message.unwrap());
+        }
+        assert_eq!(left, [ack(1), Message::Goodbye(Goodbye::default())]);
     }
 }

@@ -4,7 +4,8 @@
 
 use super::{Finished, Folder, News, RunFile};
 use crate::clock;
-use journal::{Error, Writer};
+use journal::{Error, MOST_PAYLOAD, Writer};
+use metrics::Store;
 use prost::Message as _;
 use proto::v1::{Record, record::What};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -24,6 +25,8 @@ pub enum Job {
     Open(String),
     /// Something happened.
     Record(Box<Record>),
+    /// What everything so far came to, and what of it was merged.
+    Point(Box<Record>, Box<Store>),
     /// This run's journal is not whole any more.
     GiveUp(String),
     /// This run is over: how, and its report.
@@ -74,7 +77,7 @@ impl Scribe {
         let (mut done, mut bytes) = (0, 0);
         for (ticket, job) in jobs {
             done = ticket;
-            if let Job::Record(record) = &job {
+            if let Job::Record(record) | Job::Point(record, _) = &job {
                 bytes += record.encoded_len() as u64;
             }
             let run = self.writer.as_ref().map(|(run, _)| run.clone());
@@ -114,20 +117,22 @@ impl Scribe {
                     return Ok(());
                 };
                 let said = |error: Error| (run.clone(), error.to_string());
-                // What a checkpoint tells stands for everything before it.
-                let checkpoint = matches!(record.what, Some(What::Checkpoint(_)));
-                if checkpoint {
-                    writer.rotate().map_err(said)?;
+                writer.append(RECORD, &record.encode_to_vec()).map_err(said)
+            }
+            Job::Point(record, store) => {
+                let Some((run, writer)) = &mut self.writer else {
+                    return Ok(());
+                };
+                match pointed(*record, &store) {
+                    Ok(bytes) => {
+                        point(writer, &bytes).map_err(|error| (run.clone(), error.to_string()))
+                    }
+                    // The journal is whole without one, only longer.
+                    Err(why) => {
+                        tracing::error!(run, "no checkpoint: {why}");
+                        Ok(())
+                    }
                 }
-                writer
-                    .append(RECORD, &record.encode_to_vec())
-                    .map_err(said)?;
-                if checkpoint {
-                    writer.commit().map_err(said)?;
-                    let segment = writer.segment();
-                    writer.remove_before(segment).map_err(said)?;
-                }
-                Ok(())
             }
             Job::GiveUp(run) => {
                 if writing.as_ref() == Some(&run) {
@@ -147,6 +152,7 @@ impl Scribe {
         }
     }
 
+    /// Writes what was told so far.
     fn commit(&mut self) {
         if let Some((run, writer)) = &mut self.writer
             && let Err(error) = writer.commit()
@@ -202,4 +208,28 @@ impl Scribe {
         let json = serde_json::to_vec_pretty(&file).map_err(|error| error.to_string())?;
         disk.replace(&dir.join("run.json"), &json).map_err(at)
     }
+}
+
+/// A checkpoint whole, in bytes; or why there is none.
+fn pointed(mut record: Record, store: &Store) -> Result<Vec<u8>, String> {
+    if let Some(What::Checkpoint(checkpoint)) = &mut record.what {
+        checkpoint.store = postcard::to_allocvec(store).map_err(|error| error.to_string())?;
+    }
+    let bytes = record.encode_to_vec();
+    if bytes.len() > MOST_PAYLOAD {
+        return Err(format!(
+            "it has {} MiB, more than a frame holds",
+            bytes.len() >> 20
+        ));
+    }
+    Ok(bytes)
+}
+
+/// What a checkpoint tells stands for everything before it.
+fn point(writer: &mut Writer, bytes: &[u8]) -> Result<(), Error> {
+    writer.rotate()?;
+    writer.append(RECORD, bytes)?;
+    writer.commit()?;
+    let segment = writer.segment();
+    writer.remove_before(segment)
 }

@@ -2,7 +2,6 @@
 
 use super::facts::{Counts, OutputFacts};
 use super::hub::Hub;
-use super::milestones::Milestones;
 use super::rows::Rows;
 use super::spec::{Kind, Spec};
 use metrics::{Interval, Store};
@@ -64,8 +63,6 @@ pub struct Feed {
     outputs: Vec<(String, Arc<Counts>)>,
     done: watch::Receiver<bool>,
     seats: BTreeSet<u32>,
-    /// What charts mark.
-    pub milestones: Milestones,
     /// Wall time of T0, in nanoseconds since 1970.
     unix_t0: Option<i64>,
     /// Intervals that found the queue full, or came after the end.
@@ -100,7 +97,6 @@ impl Feed {
             outputs,
             done,
             seats: BTreeSet::new(),
-            milestones: Milestones::default(),
             unix_t0: None,
             missed: 0,
         })

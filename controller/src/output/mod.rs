@@ -10,7 +10,6 @@ mod facts;
 pub mod feed;
 pub mod frame;
 mod hub;
-pub mod milestones;
 pub mod page;
 mod queue;
 pub mod rows;

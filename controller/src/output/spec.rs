@@ -33,6 +33,8 @@ pub enum Kind {
     Prometheus(PrometheusSpec),
     /// OTLP over HTTP, in protobuf.
     Otlp(OtlpSpec),
+    /// StatsD by UDP.
+    Statsd(StatsdSpec),
     /// A page to scrape; not an `--out`.
     Page(Page),
 }
@@ -161,6 +163,21 @@ pub struct OtlpSpec {
     pub every: Duration,
 }
 
+/// A StatsD server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatsdSpec {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Goes before every name.
+    pub namespace: String,
+    /// Whether series keep their tags, in DogStatsD's way of writing them.
+    pub tags: bool,
+    /// Lines per second and metric of trends.
+    pub samples: u64,
+}
+
 /// What is wrong with an `--out`, and what to try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -181,7 +198,7 @@ fn wrong<T>(what: impl Into<String>, hint: impl Into<String>) -> Result<T, SpecE
 /// Where `env:NAME` looks; handed in so that a test needs no environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-const KINDS: [&str; 5] = ["json", "csv", "influxdb", "prometheus-rw", "otlp"];
+const KINDS: [&str; 6] = ["json", "csv", "influxdb", "prometheus-rw", "otlp", "statsd"];
 const FORM: &str = "write KIND=TARGET[,OPTION=VALUE…], e.g. json=run.json.gz or influxdb=http://localhost:8086/k6,layout=throng (docs/outputs.md)";
 
 impl Spec {
@@ -257,6 +274,10 @@ impl Spec {
                 let shown = endpoint.url.to_string();
                 let every = options.duration("every", Duration::from_secs(5))?;
                 (Kind::Otlp(OtlpSpec { endpoint, every }), shown)
+            }
+            "statsd" => {
+                let spec = options.statsd(&target)?;
+                (Kind::Statsd(spec), target)
             }
             other => {
                 let near = plan::near_miss(other, KINDS.iter().copied());

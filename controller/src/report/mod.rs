@@ -14,8 +14,10 @@ use crate::logs::ErrorKind;
 pub use crate::membership::{FleetChange, FleetEvent};
 pub use crate::output::OutputFacts;
 pub use crate::phases::PhaseFacts;
+pub use crate::stopping::StopFacts;
 use crate::timeline::Point;
 use crate::verdict::Verdict;
+use crate::view::marks::Mark;
 use metrics::summary::{Group, MetricSummary, Shown, State, Summary};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,9 +41,12 @@ pub struct Report {
     /// Who was lost, left and came while load was made, in order; and who was silent for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fleet: Vec<FleetChange>,
-    /// What was to be made and what was made, second by second.
+    /// What was to be made, what was made and what was measured, second by second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Point>,
+    /// What charts mark: stages, changes, notes, who was lost, left and came; by run time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
     /// What was planned and what became of it.
     pub conservation: Conservation,
     /// How good the data are.
@@ -87,7 +92,13 @@ pub struct RunFacts {
     pub start_skew_ms: Option<f64>,
     /// How far off that may be.
     pub start_uncertainty_ms: Option<f64>,
-    /// What was changed while it ran, in order.
+    /// How far the controller was behind with what it was told, or its disk with what it was to write, at worst; in milliseconds.
+    #[serde(default)]
+    pub controller_lag_ms: f64,
+    /// How long the last order to stop took, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopFacts>,
+    /// What was changed and noted while it ran, in order.
     #[serde(default)]
     pub annotations: Vec<Annotation>,
     /// What went wrong on the way, in order; the last ones are kept.
@@ -104,6 +115,9 @@ pub struct Away {
     pub from_ms: f64,
     /// How long, in milliseconds.
     pub for_ms: f64,
+    /// True if its process was there and stood still, false if it had ended and another went on.
+    #[serde(default)]
+    pub stood_still: bool,
 }
 
 /// Why a run ended.

@@ -169,6 +169,7 @@ fn report(lost: bool) -> Report {
         agent: name.to_owned(),
         health: Some(health),
         elapsed_ns: 5_000_000_000,
+        requests: 100,
     };
     let slow = health(if lost { 900 } else { 4 });
     let slow = if lost {
@@ -224,6 +225,7 @@ fn report(lost: bool) -> Report {
     Report {
         fleet: Vec::new(),
         timeline: Vec::new(),
+        marks: Vec::new(),
         metrics: summary.metrics,
         root_group: summary.root_group,
         options: summary.options,
@@ -250,11 +252,21 @@ fn report(lost: bool) -> Report {
                         asked_unix_ms: 1_800_000_000_000,
                         who: "cli".to_owned(),
                         what: what.to_owned(),
+                        note: false,
                     })
                     .to_vec()
             } else {
                 Vec::new()
             },
+            controller_lag_ms: if lost { 3_100.0 } else { 12.0 },
+            stop: lost.then(|| StopFacts {
+                cut: true,
+                at_ms: 4_900.0,
+                confirmed: 2,
+                took_ms: Some(38.0),
+                slowest: Some("local-3".to_owned()),
+                silent: vec!["local-2".to_owned()],
+            }),
             away: Vec::new(),
             notes: if lost {
                 vec![

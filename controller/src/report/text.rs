@@ -3,6 +3,7 @@
 use super::{AgentFacts, Ended, PhaseFacts, Report};
 use crate::change::run_clock;
 use crate::conservation::{Conservation, Fate, Line, Unit};
+use crate::lag::NOTED_NS;
 use crate::run::agents;
 use crate::timeline::picture;
 use crate::verdict::{Facet, Grade, Measure, Verdict};
@@ -40,15 +41,23 @@ pub fn text(report: &Report, colour: bool) -> String {
         if !report.run.annotations.is_empty() {
             out.push_str(&title(paint, "CHANGES"));
             for change in &report.run.annotations {
-                out.push_str(&format!(
-                    "    {}  {} by {}\n",
-                    run_clock((change.from_ms * 1e6) as u64),
-                    clean(&change.what),
-                    clean(&change.who)
-                ));
+                let (what, who) = (clean(&change.what), clean(&change.who));
+                let text = match change.note {
+                    true => format!("{who}: {what}"),
+                    false => format!("{what} by {who}"),
+                };
+                let at = run_clock((change.from_ms * 1e6) as u64);
+                out.push_str(&format!("    {at}  {text}\n"));
             }
         }
         out.push_str(&super::outputs::text(&report.outputs, paint));
+        if let Some(stop) = &report.run.stop {
+            out.push_str(&format!("    {}\n", clean(&stop.to_string())));
+        }
+        if report.run.controller_lag_ms * 1e6 >= NOTED_NS as f64 {
+            let lag = ms(report.run.controller_lag_ms);
+            out.push_str(&format!("    controller up to {lag} behind\n"));
+        }
         for line in away(report) {
             out.push_str(&format!("    {line}\n"));
         }
@@ -171,8 +180,13 @@ fn away(report: &Report) -> Vec<String> {
     let came = &report.conservation.completeness;
     let lost = came.intervals.saturating_sub(came.merged);
     let away = report.run.away.iter().map(|away| {
+        let how = if away.stood_still {
+            "stood still for"
+        } else {
+            "away"
+        };
         format!(
-            "controller away {:.1} s from {} on; {lost} intervals lost",
+            "controller {how} {:.1} s from {} on; {lost} intervals lost",
             away.for_ms / 1e3,
             run_clock((away.from_ms.max(0.0) * 1e6) as u64),
         )

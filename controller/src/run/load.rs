@@ -15,7 +15,10 @@ impl Run {
         if let Some(by) = self.life.deserted {
             // Nobody is there to be stopped, or to be waited for longer.
             let ending = match &event {
-                Event::Tick if at.now >= by => Self::finished(),
+                Event::Tick if at.now >= by => Ending {
+                    why: Why::FleetLost,
+                    text: "nobody was left to make the rest of the load".to_owned(),
+                },
                 Event::Stop(mode, reason) => Ending {
                     why: Why::Stopped(*mode),
                     text: stopped(*mode, reason),
@@ -26,7 +29,7 @@ impl Run {
                 },
                 _ => return self.loading(at, until, event),
             };
-            return self.all_over(ending);
+            return self.all_over(at, ending);
         }
         self.loading(at, until, event)
     }
@@ -88,11 +91,21 @@ impl Run {
                 }
                 Vec::new()
             }
-            Event::Gone(..) | Event::Done(_) | Event::Left(_) => {
+            Event::Returned(id) => self.returned(id),
+            Event::Gone(..) | Event::GoneAgain(_) | Event::Done(_) | Event::Left(_) => {
                 self.part_over(at, event, Self::finished())
             }
             _ => Vec::new(),
         }
+    }
+
+    /// A lost agent is back.
+    fn returned(&mut self, id: AgentId) -> Vec<Action> {
+        let lost = |member: &Member| member.part == Part::Lost;
+        if self.members.get(&id).is_some_and(lost) {
+            self.life.telling.insert(id);
+        }
+        Vec::new()
     }
 
     fn finished() -> Ending {
@@ -156,7 +169,9 @@ impl Run {
                 ]
             }
             Event::Tick if at.now >= until => {
-                let late: Vec<AgentId> = self.with(|part| *part == Part::Running).collect();
+                let telling = std::mem::take(&mut self.life.telling);
+                let late = self.with(|part| *part == Part::Running);
+                let late: Vec<AgentId> = late.chain(telling).collect();
                 let text = format!(
                     "{} never reported an end",
                     names(late.iter().map(|id| &self.members[id].name))
@@ -165,6 +180,7 @@ impl Run {
                 actions.extend(self.end(ending.why, ending.text));
                 actions
             }
+            Event::Returned(id) => self.returned(id),
             // A second, harder stop; never the other way round.
             Event::Stop(StopMode::StopInterrupt, reason) if !cut => {
                 let mode = StopMode::StopInterrupt;
@@ -180,7 +196,9 @@ impl Run {
                 self.phase = Phase::Drain { until, ending, cut };
                 vec![Action::Stop(mode, reason)]
             }
-            Event::Gone(..) | Event::Done(_) | Event::Left(_) => self.part_over(at, event, ending),
+            Event::Gone(..) | Event::GoneAgain(_) | Event::Done(_) | Event::Left(_) => {
+                self.part_over(at, event, ending)
+            }
             _ => Vec::new(),
         }
     }
@@ -214,15 +232,20 @@ impl Run {
                 }
                 (id, Part::Lost, true)
             }
+            Event::GoneAgain(id) => (id, Part::Lost, false),
             Event::Left(id) => (id, Part::Done, true),
             Event::Done(id) => (id, Part::Done, false),
             _ => return actions,
         };
+        // Whoever was lost before makes no load that ends now.
+        let told = self.life.telling.remove(&id);
+        let early = early && !told;
         match self.members.get_mut(&id) {
             // A lost agent that came back and reported its end is no longer a gap in what is known.
             Some(member) if member.part == Part::Running || part == Part::Done => {
                 member.part = part
             }
+            _ if told => {}
             _ => return actions,
         }
         if self.with(|part| *part == Part::Running).next().is_some() {
@@ -246,13 +269,32 @@ impl Run {
             ));
             return actions;
         }
-        actions.extend(self.all_over(ending));
+        actions.extend(self.all_over(at, ending));
         actions
     }
 
-    /// Nobody makes load any more, and nobody will.
-    fn all_over(&mut self, ending: Ending) -> Vec<Action> {
+    /// Nobody makes load any more, and nobody will. Whoever came back is heard out, for its grace.
+    fn all_over(&mut self, at: Moment, ending: Ending) -> Vec<Action> {
         let mut actions = Vec::new();
+        if !self.life.telling.is_empty() {
+            let telling = self.life.telling.iter().map(|id| &self.members[id].name);
+            let text = format!("hearing what {} saw", names(telling));
+            self.life.deserted = None;
+            // Once: whoever goes and comes again and again does not prolong it.
+            let grace = at.now.saturating_add(self.limits.grace);
+            let until = match self.phase {
+                Phase::Drain {
+                    until, cut: true, ..
+                } => until.min(grace),
+                _ => grace,
+            };
+            self.phase = Phase::Drain {
+                until,
+                ending,
+                cut: true,
+            };
+            return vec![Action::Announce(RunState::StateDrain, text)];
+        }
         if self.with(|part| *part == Part::Done).next().is_none() {
             let text = format!(
                 "every agent was lost: {}",

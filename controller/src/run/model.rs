@@ -5,6 +5,7 @@ use plan::OnAgentLoss;
 use plan::PhaseKind;
 use proto::v1::{PhaseTrouble, ProblemKind, RunState, StopMode};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// An agent's number in the fleet: one life of one process.
 pub type AgentId = u64;
@@ -44,6 +45,8 @@ pub struct Limits {
     pub drain: u64,
     /// What agents are granted beyond any deadline, for their last messages.
     pub grace: u64,
+    /// How long an agent may go on unheard.
+    pub lease: u64,
     /// Shortest time between the order to begin and T0.
     pub lead: u64,
     /// `setupTimeout`; `None` without a setup.
@@ -92,6 +95,8 @@ pub struct Life {
     pub unable: Vec<AgentId>,
     /// Controller time until which somebody is waited for who may take over, while nobody makes load.
     pub deserted: Option<u64>,
+    /// Who was lost, came back, and has not told all that it saw yet.
+    pub telling: BTreeSet<AgentId>,
     /// True if teardown took too long, or nobody knows whether it was done.
     pub teardown_late: bool,
 }
@@ -113,6 +118,10 @@ pub enum Event {
     Done(AgentId),
     /// An agent's part is over, before all of it was done.
     Left(AgentId),
+    /// A lost agent is back and tells what it saw: its share is gone, its end is waited for.
+    Returned(AgentId),
+    /// One that was back is silent again, for a lease.
+    GoneAgain(AgentId),
     /// An idle agent prepares to take part; until this controller time at the latest.
     Coming(u64),
     /// An agent takes part from now on.

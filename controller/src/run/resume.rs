@@ -4,7 +4,7 @@ use super::{Phase, Run};
 
 impl Run {
     /// The controller was away: whoever could not answer meanwhile gets the time to do so.
-    pub fn resumed(&mut self, now: u64) {
+    pub(crate) fn resumed(&mut self, now: u64) {
         let answered = now.saturating_add(self.limits.grace);
         match &mut self.phase {
             Phase::Enlisting { until }

@@ -16,6 +16,7 @@ const LIMITS: Limits = Limits {
     load: 10 * S,
     drain: 3 * S,
     grace: 2 * S,
+    lease: S,
     lead: S / 4,
     setup: None,
     teardown: None,

@@ -142,7 +142,7 @@ pub(super) fn losses() -> Vec<Story<'static>> {
             after(vec![
                 (2, Event::Left(1), ""),
                 (3, Event::Left(2), "load"),
-                (5, Event::Tick, "drain | teardown | END Finished 0"),
+                (5, Event::Tick, "drain | teardown | END FleetLost 122"),
             ]),
         ),
         (
@@ -160,7 +160,101 @@ pub(super) fn losses() -> Vec<Story<'static>> {
                     gone(1),
                     "! a1 lost: silent; nobody is left to take over its share | load",
                 ),
-                (7, Event::Tick, "drain | teardown | END Finished 0"),
+                (7, Event::Tick, "drain | teardown | END FleetLost 122"),
+            ]),
+        ),
+        (
+            "a lost agent that came back is heard out",
+            needs(2, 0),
+            after(vec![
+                (
+                    3,
+                    gone(2),
+                    "! a2 lost: silent; its share goes to those that remain",
+                ),
+                (5, Event::Returned(2), ""),
+                (12, Event::Tick, "drain"),
+                (12, Event::Done(1), "drain"),
+                (13, Event::Left(2), "teardown | END Finished 0"),
+            ]),
+        ),
+        (
+            "a lost agent that came back is not heard for ever",
+            needs(2, 0),
+            after(vec![
+                (
+                    3,
+                    gone(2),
+                    "! a2 lost: silent; its share goes to those that remain",
+                ),
+                (5, Event::Returned(2), ""),
+                (12, Event::Tick, "drain"),
+                (12, Event::Done(1), "drain"),
+                (13, Event::Tick, ""),
+                (
+                    14,
+                    Event::Tick,
+                    "! a2 never reported an end | teardown | END Finished 0",
+                ),
+            ]),
+        ),
+        (
+            "a lost agent came back, and is gone again",
+            needs(2, 0),
+            after(vec![
+                (
+                    3,
+                    gone(2),
+                    "! a2 lost: silent; its share goes to those that remain",
+                ),
+                (5, Event::Returned(2), ""),
+                (12, Event::Tick, "drain"),
+                (12, Event::Done(1), "drain"),
+                (13, Event::GoneAgain(2), "teardown | END Finished 0"),
+            ]),
+        ),
+        (
+            "all agents are lost, and one is back and tells what it saw",
+            needs(2, 0),
+            after(vec![
+                (
+                    3,
+                    gone(1),
+                    "! a1 lost: silent; its share goes to those that remain",
+                ),
+                (
+                    4,
+                    gone(2),
+                    "! a2 lost: silent; nobody is left to take over its share | load",
+                ),
+                (5, Event::Returned(1), ""),
+                (6, Event::Tick, "drain"),
+                (7, Event::Done(1), "teardown | END FleetLost 122"),
+            ]),
+        ),
+        (
+            "two that were lost come back by turns, and the end waits once",
+            needs(2, 0),
+            after(vec![
+                (
+                    3,
+                    gone(1),
+                    "! a1 lost: silent; its share goes to those that remain",
+                ),
+                (
+                    4,
+                    gone(2),
+                    "! a2 lost: silent; nobody is left to take over its share | load",
+                ),
+                (5, Event::Returned(1), ""),
+                (6, Event::Tick, "drain"),
+                (7, Event::Returned(2), ""),
+                (7, Event::GoneAgain(1), "drain"),
+                (
+                    8,
+                    Event::Tick,
+                    "! a2 never reported an end | teardown | END FleetLost 122",
+                ),
             ]),
         ),
     ]

@@ -10,10 +10,10 @@ use trust::keeper::Source;
 use trust::{DialError, Keeper, Role, enrol};
 
 /// An issuer of certificates that knows nothing of throng.
-struct Office(Issuer<'static, KeyPair>, String);
+pub(crate) struct Office(Issuer<'static, KeyPair>, String);
 
 impl Office {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -22,7 +22,12 @@ impl Office {
     }
 
     /// Writes `NAME.pem`, `NAME.key` and `ca.pem` into a folder.
-    fn write(&self, folder: &Folder, name: &str, change: impl FnOnce(&mut CertificateParams)) {
+    pub(crate) fn write(
+        &self,
+        folder: &Folder,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) {
         let mut params = CertificateParams::default();
         change(&mut params);
         let key = KeyPair::generate().unwrap();
@@ -37,7 +42,7 @@ impl Office {
     }
 }
 
-fn named(name: &str) -> impl FnOnce(&mut CertificateParams) {
+pub(crate) fn named(name: &str) -> impl FnOnce(&mut CertificateParams) {
     let name = match name.parse() {
         Ok(ip) => SanType::IpAddress(ip),
         Err(_) if name.contains("://") => SanType::URI(name.try_into().unwrap()),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod browsers;
 mod files;
 mod hostile;
 mod house;

@@ -1,6 +1,6 @@
 //! Changes of a run: every agent is told, also after a reconnect; what cannot be changed is refused; no pause is for ever.
 
-use crate::fake::{Fake, SECOND, Server, Watch, head, start};
+use crate::fake::{Fake, SECOND, Server, head, start};
 use proto::v1::change_request::Change;
 use proto::v1::control_client::ControlClient;
 use proto::v1::to_agent::Message as To;
@@ -24,6 +24,7 @@ async fn change(
         run: run.to_owned(),
         who: "ann".to_owned(),
         change: Some(change),
+        asked_unix_ms: 0,
     };
     let reply = control.change(request).await;
     reply
@@ -52,10 +53,7 @@ async fn desired(agent: &mut Fake) -> v1::Desired {
 #[tokio::test]
 async fn every_agent_is_told_also_after_a_reconnect_and_the_report_has_annotations() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let mut agent = Fake::join(&server, "a").await;
-    let run = start(&mut control, LONG, head(1)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (mut control, [mut agent], run, mut watch) = server.run(["a"], LONG).await;
     agent.begin().await;
     watch.until("load").await;
 
@@ -128,10 +126,7 @@ async fn every_agent_is_told_also_after_a_reconnect_and_the_report_has_annotatio
 #[tokio::test]
 async fn what_cannot_be_changed_is_refused_with_a_remedy() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let mut agent = Fake::join(&server, "a").await;
-    let run = start(&mut control, LONG, head(1)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (mut control, [mut agent], run, mut watch) = server.run(["a"], LONG).await;
     let digest = agent.assigned().await;
     let early = change(&mut control, &run, pause(SECOND)).await.unwrap_err();
     assert!(early.contains("has not begun"), "{early}");
@@ -173,10 +168,7 @@ async fn what_cannot_be_changed_is_refused_with_a_remedy() {
 #[tokio::test]
 async fn a_pause_that_nobody_ends_ends_the_run_aloud() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let mut agent = Fake::join(&server, "a").await;
-    let run = start(&mut control, LONG, head(1)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (mut control, [mut agent], run, mut watch) = server.run(["a"], LONG).await;
     agent.begin().await;
     watch.until("load").await;
     change(&mut control, &run, pause(800_000_000))

@@ -1,6 +1,6 @@
 //! The courses that a run takes when its agents do as they should.
 
-use crate::fake::{CLOSED, Fake, SECOND, Server, Watch, half, head, patiently, start};
+use crate::fake::{CLOSED, Fake, SECOND, Server, Watch, half, head, patiently, start, stop};
 use proto::v1::from_agent::Message as From;
 use proto::v1::to_agent::Message as To;
 use proto::v1::{self, ScenarioTotals, StartHead, StopMode};
@@ -15,24 +15,6 @@ async fn alone(agent: &mut Fake) {
     });
     agent.measure(10, 5_000_000).await;
     agent.done().await;
-}
-
-async fn stop(
-    control: &mut v1::control_client::ControlClient<tonic::transport::Channel>,
-    run: &str,
-    mode: StopMode,
-) -> bool {
-    let request = v1::StopRequest {
-        run: run.to_owned(),
-        mode: mode.into(),
-        reason: String::new(),
-    };
-    control
-        .stop(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .was_running
 }
 
 #[tokio::test]

@@ -1,19 +1,19 @@
 //! Agents that follow a test's script, against the real services over the loopback.
 
+pub(crate) use crate::watch::{Watch, sleep_until, start, stop};
 use metrics::{Interval, Metric, Series, Tags, Trend, Value};
 use plan::Bundle;
 use proto::bundle::Joiner;
 use proto::v1::control_client::ControlClient;
 use proto::v1::fleet_client::FleetClient;
 use proto::v1::from_agent::Message as From;
-use proto::v1::run_event::Event;
 use proto::v1::to_agent::Message as To;
 use proto::v1::{self, FromAgent, Hello, ScenarioTotals, StartHead, ToAgent};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use throng_controller::output::Spec;
-use throng_controller::{self as controller, Config, Report, clock};
+use throng_controller::{self as controller, Config, clock};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -63,12 +63,17 @@ impl Server {
     /// One that sends what it measures to these.
     pub(crate) async fn with_outputs(outs: &[String]) -> Server {
         let outputs = outs.iter().map(|out| Spec::parse(out, &|_| None).unwrap());
-        let config = Config {
+        Server::with(Config {
             outputs: outputs.collect(),
             lease: Duration::from_millis(600),
             heartbeat: Duration::from_millis(50),
             ..Config::default()
-        };
+        })
+        .await
+    }
+
+    /// One that directs like this.
+    pub(crate) async fn with(config: Config) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -84,6 +89,34 @@ impl Server {
 
     pub(crate) async fn control(&self) -> ControlClient<Channel> {
         ControlClient::new(channel(self.address).await).max_decoding_message_size(64 << 20)
+    }
+
+    /// Agents of these names, and a run of so many that is watched.
+    pub(crate) async fn run<const N: usize>(
+        &self,
+        names: [&str; N],
+        source: &str,
+    ) -> (ControlClient<Channel>, [Fake; N], String, Watch) {
+        self.run_as(names, source, head(u32::try_from(N).unwrap()))
+            .await
+    }
+
+    /// The same, with other wishes.
+    pub(crate) async fn run_as<const N: usize>(
+        &self,
+        names: [&str; N],
+        source: &str,
+        head: StartHead,
+    ) -> (ControlClient<Channel>, [Fake; N], String, Watch) {
+        let mut control = self.control().await;
+        let mut agents = Vec::new();
+        for name in names {
+            agents.push(Fake::join(self, name).await);
+        }
+        let agents = agents.try_into().ok().unwrap();
+        let run = start(&mut control, source, head).await.unwrap();
+        let watch = Watch::of(&mut control, &run).await;
+        (control, agents, run, watch)
     }
 
     pub(crate) async fn stop(mut self) {
@@ -111,87 +144,6 @@ pub(crate) fn head(agents: u32) -> StartHead {
         wait_ms: 10_000,
         preflight: true,
         ..StartHead::default()
-    }
-}
-
-pub(crate) async fn start(
-    control: &mut ControlClient<Channel>,
-    source: &str,
-    head: StartHead,
-) -> Result<String, tonic::Status> {
-    let json = serde_json::to_vec(&bundle(source)).unwrap();
-    let chunks = proto::bundle::start(head, &json);
-    Ok(control
-        .start(tokio_stream::iter(chunks))
-        .await?
-        .into_inner()
-        .run)
-}
-
-/// Watches a run to its end.
-pub(crate) struct Watch {
-    stream: Streaming<v1::RunEvent>,
-    pub(crate) states: Vec<String>,
-    pub(crate) logs: Vec<String>,
-}
-
-impl Watch {
-    pub(crate) async fn of(control: &mut ControlClient<Channel>, run: &str) -> Watch {
-        let request = v1::WatchRequest {
-            run: run.to_owned(),
-        };
-        let stream = control.watch(request).await.unwrap().into_inner();
-        Watch {
-            stream,
-            states: Vec::new(),
-            logs: Vec::new(),
-        }
-    }
-
-    /// Takes one event.
-    pub(crate) async fn step(&mut self) {
-        assert!(self.next().await.is_some(), "the run's events ended");
-    }
-
-    async fn next(&mut self) -> Option<Event> {
-        let event = patiently("an event", self.stream.message())
-            .await
-            .unwrap()?;
-        match event.event.as_ref().unwrap() {
-            Event::State(state) => self.states.push(
-                state
-                    .state()
-                    .as_str_name()
-                    .trim_start_matches("STATE_")
-                    .to_lowercase(),
-            ),
-            Event::Log(line) => self.logs.push(line.text.clone()),
-            Event::Progress(_) | Event::Over(_) => {}
-        }
-        event.event
-    }
-
-    pub(crate) async fn until(&mut self, state: &str) {
-        while self.states.last().is_none_or(|last| last != state) {
-            assert!(
-                self.next().await.is_some(),
-                "the run ended before {state}: {:?}",
-                self.states
-            );
-        }
-    }
-
-    pub(crate) async fn over(&mut self) -> (Report, v1::RunOver) {
-        loop {
-            if let Event::Over(over) = self
-                .next()
-                .await
-                .expect("the stream ended without an end of the run")
-            {
-                let report = serde_json::from_slice(&over.report).unwrap();
-                return (report, over);
-            }
-        }
     }
 }
 

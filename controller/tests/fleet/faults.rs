@@ -79,10 +79,7 @@ async fn one_name_twice_is_two_agents_and_one_life_twice_is_one() {
 #[tokio::test]
 async fn whatever_is_sent_twice_counts_once_also_after_a_reconnect() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let mut agent = Fake::join(&server, "a").await;
-    let run = start(&mut control, CLOSED, head(1)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut agent], _, mut watch) = server.run(["a"], CLOSED).await;
     agent.begin().await;
     agent.set(ScenarioTotals {
         requests: 20,
@@ -113,10 +110,7 @@ async fn whatever_is_sent_twice_counts_once_also_after_a_reconnect() {
 #[tokio::test]
 async fn a_corrupt_interval_is_refused_counted_and_acknowledged() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let mut agent = Fake::join(&server, "a").await;
-    let run = start(&mut control, CLOSED, head(1)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut agent], _, mut watch) = server.run(["a"], CLOSED).await;
     agent.begin().await;
     agent.set(ScenarioTotals {
         requests: 20,
@@ -205,11 +199,8 @@ async fn a_lost_agent_leaves_a_gap_that_is_counted_and_the_run_goes_on() {
 #[tokio::test]
 async fn when_all_agents_are_lost_the_run_ends() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let mut agent = Fake::join(&server, "a").await;
     let source = CLOSED.replace("duration: 1s", "duration: 1h");
-    let run = start(&mut control, &source, head(1)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut agent], _, mut watch) = server.run(["a"], &source).await;
     agent.begin().await;
     agent.die();
     let (report, over) = watch.over().await;
@@ -293,15 +284,9 @@ async fn an_agent_with_another_plan_is_left_out() {
 #[tokio::test]
 async fn an_agent_that_ends_early_leaves_a_gap_that_is_not_unaccounted() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let (mut stays, mut drains) = (
-        Fake::join(&server, "stays").await,
-        Fake::join(&server, "drains").await,
-    );
     let source = format!("onAgentLoss: continue{CLOSED}");
     let source = source.replace("duration: 1s", "duration: 3s");
-    let run = start(&mut control, &source, head(2)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut stays, mut drains], _, mut watch) = server.run(["stays", "drains"], &source).await;
     tokio::join!(stays.begin(), drains.begin());
     drains.set(half());
     drains.measure(10, 5_000_000).await;
@@ -341,15 +326,9 @@ async fn an_agent_that_ends_early_leaves_a_gap_that_is_not_unaccounted() {
 #[tokio::test]
 async fn a_lost_agent_that_comes_back_is_heard_out_and_gets_nothing_more_to_do() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let (mut stays, mut sleeps) = (
-        Fake::join(&server, "stays").await,
-        Fake::join(&server, "sleeps").await,
-    );
     let source = format!("onAgentLoss: continue{CLOSED}");
     let source = source.replace("duration: 1s", "duration: 2s");
-    let run = start(&mut control, &source, head(2)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut stays, mut sleeps], _, mut watch) = server.run(["stays", "sleeps"], &source).await;
     tokio::join!(stays.begin(), sleeps.begin());
     sleeps.measure(10, 5_000_000).await;
     sleeps.acknowledged().await;

@@ -4,8 +4,12 @@
 
 mod changes;
 mod courses;
+mod crowd;
 mod fake;
 mod faults;
 mod outputs;
 mod phases;
 mod shares;
+mod telling;
+mod views;
+mod watch;

@@ -45,15 +45,9 @@ impl Drop for Lines {
 async fn what_a_lost_agent_delivers_later_is_in_the_outputs_too_and_once() {
     let file = Lines::new("later");
     let server = Server::with_outputs(&[file.out()]).await;
-    let mut control = server.control().await;
-    let (mut stays, mut sleeps) = (
-        Fake::join(&server, "stays").await,
-        Fake::join(&server, "sleeps").await,
-    );
     let source = format!("onAgentLoss: continue{CLOSED}");
     let source = source.replace("duration: 1s", "duration: 2s");
-    let run = start(&mut control, &source, head(2)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut stays, mut sleeps], _, mut watch) = server.run(["stays", "sleeps"], &source).await;
     tokio::join!(stays.begin(), sleeps.begin());
     sleeps.measure(10, 5_000_000).await;
     sleeps.acknowledged().await;
@@ -100,10 +94,7 @@ async fn what_a_lost_agent_delivers_later_is_in_the_outputs_too_and_once() {
 async fn a_sink_that_is_not_there_is_a_note_and_a_line_and_no_failure() {
     let refused = "influxdb=http://127.0.0.1:9/k6,flush=300ms".to_owned();
     let server = Server::with_outputs(&[refused]).await;
-    let mut control = server.control().await;
-    let mut agent = Fake::join(&server, "a").await;
-    let run = start(&mut control, CLOSED, head(1)).await.unwrap();
-    let watch = Watch::of(&mut control, &run).await;
+    let (_, [mut agent], _, watch) = server.run(["a"], CLOSED).await;
     agent.begin().await;
     agent.set(ScenarioTotals {
         vu_ns: 2 * SECOND,

@@ -160,10 +160,7 @@ async fn an_agent_gets_its_own_rows_and_whoever_clears_up_gets_all() {
 #[tokio::test]
 async fn told_again_after_a_new_connection_setup_counts_once() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let mut a = Fake::join(&server, "a").await;
-    let run = start(&mut control, SIX, head(1)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut a], _, mut watch) = server.run(["a"], SIX).await;
     ready(&mut [&mut a]).await;
     ordered(&mut a, PhaseKind::PhaseSetup).await;
     let all = pieces(&a, PhaseKind::PhaseSetup, 6, 5);
@@ -250,12 +247,41 @@ async fn after_the_loss_of_the_setup_agent_under_load_another_clears_up() {
 }
 
 #[tokio::test]
-async fn a_setup_that_cannot_be_read_is_a_failed_one() {
+async fn on_a_new_connection_rows_come_before_the_part_that_takes_them() {
     let server = Server::start().await;
     let mut control = server.control().await;
-    let mut a = Fake::join(&server, "a").await;
-    let run = start(&mut control, SIX, head(1)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let [mut a, mut b] = [
+        Fake::join(&server, "a").await,
+        Fake::join(&server, "b").await,
+    ];
+    let long = SIX.replace("duration: 1s", "duration: 4s");
+    start(&mut control, &long, head(2)).await.unwrap();
+    ready(&mut [&mut a, &mut b]).await;
+    ordered(&mut a, PhaseKind::PhaseSetup).await;
+    tell(&a, PhaseKind::PhaseSetup, 6, 5).await;
+    started(&mut a).await;
+    assert_eq!(started(&mut b).await.len(), 3);
+    a.die();
+    b.told().await;
+    b.redial("b").await;
+    let mut rows = BTreeMap::new();
+    loop {
+        match b.next().await {
+            To::Rows(handed) => take(&mut rows, handed),
+            To::Assign(assign) => {
+                assert_eq!(assign.changes.len(), 1);
+                break;
+            }
+            other => panic!("expected rows or an assignment, not {other:?}"),
+        }
+    }
+    assert_eq!(rows.len(), 6, "all VUs are its own now");
+}
+
+#[tokio::test]
+async fn a_setup_that_cannot_be_read_is_a_failed_one() {
+    let server = Server::start().await;
+    let (_, [mut a], _, mut watch) = server.run(["a"], SIX).await;
     ready(&mut [&mut a]).await;
     ordered(&mut a, PhaseKind::PhaseSetup).await;
     a.say(From::Phase(PhasePiece {

@@ -1,6 +1,6 @@
 //! Agents that go and come while load is made: who is told what and when, and what the books say.
 
-use crate::fake::{CLOSED, Fake, SECOND, Server, Watch, head, start};
+use crate::fake::{CLOSED, Fake, SECOND, Server, Watch, head, sleep_until, start, stop};
 use proto::v1::from_agent::Message as From;
 use proto::v1::seat_change::Change;
 use proto::v1::to_agent::Message as To;
@@ -33,39 +33,10 @@ fn changes(assign: &v1::Assign) -> Vec<Change> {
         .collect()
 }
 
-async fn log(watch: &mut Watch, text: &str) {
-    while !watch.logs.iter().any(|line| line.contains(text)) {
-        watch.step().await;
-    }
-}
-
-async fn stop(
-    control: &mut v1::control_client::ControlClient<tonic::transport::Channel>,
-    run: &str,
-) {
-    let request = v1::StopRequest {
-        run: run.to_owned(),
-        mode: StopMode::StopInterrupt.into(),
-        reason: String::new(),
-    };
-    control.stop(request).await.unwrap();
-}
-
-async fn sleep_until(t0: u64, run_ns: u64) {
-    let wait = (t0 + run_ns).saturating_sub(throng_controller::clock::now());
-    tokio::time::sleep(Duration::from_nanos(wait)).await;
-}
-
 #[tokio::test]
 async fn a_lost_agents_share_goes_to_the_others_and_the_gap_is_stated() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let (mut dies, mut stays) = (
-        Fake::join(&server, "dies").await,
-        Fake::join(&server, "stays").await,
-    );
-    let run = start(&mut control, &long(3), head(2)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut dies, mut stays], _, mut watch) = server.run(["dies", "stays"], &long(3)).await;
     let (t0, _) = tokio::join!(stays.begin(), dies.begin());
     dies.set(held(SECOND / 20));
     dies.measure(10, 5_000_000).await;
@@ -143,14 +114,8 @@ async fn a_lost_agents_share_goes_to_the_others_and_the_gap_is_stated() {
 #[tokio::test]
 async fn a_loss_ends_the_run_that_asks_for_it() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let (mut dies, mut stays) = (
-        Fake::join(&server, "dies").await,
-        Fake::join(&server, "stays").await,
-    );
     let source = format!("onAgentLoss: abort{}", long(60));
-    let run = start(&mut control, &source, head(2)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut dies, mut stays], _, mut watch) = server.run(["dies", "stays"], &source).await;
     tokio::join!(stays.begin(), dies.begin());
     dies.die();
     assert!(
@@ -219,7 +184,7 @@ async fn a_newcomer_gets_its_share_only_when_all_who_give_have_answered() {
         t0,
         "the same T0: it is at the ramp's present point at once"
     );
-    log(&mut watch, "c joins at").await;
+    watch.log("c joins at").await;
     // What is at work elsewhere and its own is named, and comes free under the same epoch.
     let owner = |vu| {
         let mut shares = plan::Shares::new(vec![1, 1]).unwrap();
@@ -233,7 +198,7 @@ async fn a_newcomer_gets_its_share_only_when_all_who_give_have_answered() {
         .flat_map(|held| held.vus.clone())
         .collect();
     assert_eq!(waiting, expected);
-    stop(&mut control, &run).await;
+    stop(&mut control, &run, StopMode::StopInterrupt).await;
     let (a, b, c) = (&a, &b, &comes);
     tokio::join!(a.done(), b.done(), c.done());
     let (report, _) = watch.over().await;
@@ -258,13 +223,7 @@ async fn a_newcomer_gets_its_share_only_when_all_who_give_have_answered() {
 #[tokio::test]
 async fn an_agent_that_drains_hands_its_share_over_and_leaves_no_gap() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let (mut stays, mut goes) = (
-        Fake::join(&server, "a").await,
-        Fake::join(&server, "goes").await,
-    );
-    let run = start(&mut control, &long(3), head(2)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (_, [mut stays, mut goes], run, mut watch) = server.run(["a", "goes"], &long(3)).await;
     let (t0, _) = tokio::join!(stays.begin(), goes.begin());
     goes.say(From::Drain(v1::Drain {
         run: run.clone(),
@@ -350,13 +309,8 @@ async fn an_agent_that_drains_hands_its_share_over_and_leaves_no_gap() {
 #[tokio::test]
 async fn a_lost_agent_that_comes_back_tells_what_it_had_and_takes_part_anew() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let (mut stays, mut sleeps) = (
-        Fake::join(&server, "a").await,
-        Fake::join(&server, "sleeps").await,
-    );
-    let run = start(&mut control, &long(60), head(2)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (mut control, [mut stays, mut sleeps], run, mut watch) =
+        server.run(["a", "sleeps"], &long(60)).await;
     let (t0, _) = tokio::join!(stays.begin(), sleeps.begin());
     sleeps.measure(10, 5_000_000).await;
     sleeps.acknowledged().await;
@@ -390,7 +344,7 @@ async fn a_lost_agent_that_comes_back_tells_what_it_had_and_takes_part_anew() {
     assert_eq!((sleeps.told().await.seat, sleeps.go().await), (2, t0));
     // Its numbers begin anew, and are another seat's.
     sleeps.measure(7, 5_000_000).await;
-    stop(&mut control, &run).await;
+    stop(&mut control, &run, StopMode::StopInterrupt).await;
     let (a, b) = (&stays, &sleeps);
     tokio::join!(a.done(), b.done());
     let (report, _) = watch.over().await;
@@ -439,7 +393,7 @@ async fn an_agent_that_was_away_hears_the_newest_when_it_comes_back() {
     b.redial("b").await;
     let again = b.told().await;
     assert_eq!((again.epoch, &again.changes), (told.epoch, &told.changes));
-    stop(&mut control, &run).await;
+    stop(&mut control, &run, StopMode::StopInterrupt).await;
     let (a, b, c) = (&a, &b, &c);
     tokio::join!(a.done(), b.done(), c.done());
     watch.over().await;
@@ -449,13 +403,10 @@ async fn an_agent_that_was_away_hears_the_newest_when_it_comes_back() {
 #[tokio::test]
 async fn when_all_are_lost_one_who_comes_takes_over() {
     let server = Server::start().await;
-    let mut control = server.control().await;
-    let mut agent = Fake::join(&server, "a").await;
-    let run = start(&mut control, &long(60), head(1)).await.unwrap();
-    let mut watch = Watch::of(&mut control, &run).await;
+    let (mut control, [mut agent], run, mut watch) = server.run(["a"], &long(60)).await;
     let t0 = agent.begin().await;
     agent.die();
-    log(&mut watch, "nobody is left to take over").await;
+    watch.log("nobody is left to take over").await;
     let mut comes = Fake::join(&server, "a").await;
     let digest = comes.assigned().await;
     assert_eq!(
@@ -468,7 +419,7 @@ async fn when_all_are_lost_one_who_comes_takes_over() {
     assert_eq!(comes.go().await, t0);
     // Long after the wait for somebody is over, the run goes on.
     tokio::time::sleep(Duration::from_millis(2700)).await;
-    stop(&mut control, &run).await;
+    stop(&mut control, &run, StopMode::StopInterrupt).await;
     comes.done().await;
     let (report, over) = watch.over().await;
     assert_eq!(

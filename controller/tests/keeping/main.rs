@@ -66,6 +66,8 @@ proptest! {
         let came = &report.conservation.completeness;
         prop_assert_eq!(came.intervals, came.merged);
         prop_assert_eq!(report.run.away.len(), rig.crashes);
+        let in_points: u64 = report.timeline.iter().map(|point| point.requests).sum();
+        prop_assert_eq!(in_points, rig.requests());
     }
 }
 
@@ -82,6 +84,16 @@ fn a_checkpoint_every_30_s_keeps_the_journal_short_and_going_on_is_the_same() {
     rig.ticks(20);
     let report = rig.finish();
     assert_eq!(report.metrics["http_reqs"].values["count"], 1000.0);
+    // The points of before the checkpoint, of after it, and of the later life.
+    let points = &report.timeline;
+    let in_points: u64 = points.iter().map(|point| point.requests).sum();
+    assert_eq!(in_points, 1000);
+    assert!(points.iter().take(90).all(|point| point.requests == 10));
+    assert!(
+        points[190..200]
+            .iter()
+            .all(|point| point.vus_planned == 8.0)
+    );
 }
 
 #[test]
@@ -189,4 +201,50 @@ fn whoever_was_fenced_while_nobody_directed_takes_part_anew() {
     let report = rig.finish();
     assert_eq!(report.metrics["http_reqs"].values["count"], 30.0);
     assert_eq!(report.agents.len(), 3, "its first part stays in the books");
+}
+
+#[test]
+fn a_controller_that_stood_still_gives_nobody_up_before_one_more_lease_is_over() {
+    let mut rig = Rig::begun(FakeDisk::new(17));
+    rig.interval(0, 10);
+    rig.ticks(10);
+    // Something is on its way to the disk, which stands still with everything else.
+    rig.slow(200);
+    rig.interval(1, 20);
+    rig.freeze(130);
+    rig.slow(0);
+    // One has called all the time, and is heard now; the other is gone.
+    rig.ticks_with(50, 0..1);
+    assert_eq!(rig.running(), ["a-0", "a-1"]);
+    rig.ticks_with(3, 0..1);
+    assert_eq!(rig.running(), ["a-0"]);
+    // A later life comes to the same.
+    rig.crash(false);
+    rig.ticks(5);
+    let report = rig.finish();
+    assert_eq!(report.metrics["http_reqs"].values["count"], 30.0);
+    let away: Vec<(f64, bool)> = report
+        .run
+        .away
+        .iter()
+        .map(|a| (a.for_ms, a.stood_still))
+        .collect();
+    assert_eq!(away, [(13_100.0, true), (500.0, false)]);
+    assert!(!report.run.notes.iter().any(|note| note.contains("journal")));
+}
+
+#[test]
+fn whoever_told_all_and_heard_no_answer_hears_it_before_it_takes_part_anew() {
+    let mut rig = Rig::begun(FakeDisk::new(19));
+    rig.interval(1, 20);
+    rig.ticks(10);
+    // Its lease had run out.
+    rig.done_in_vain(0, 10);
+    assert_eq!(rig.unacknowledged(), 1);
+    rig.redial(0);
+    rig.ticks(2);
+    assert_eq!(rig.unacknowledged(), 0);
+    let report = rig.finish();
+    assert_eq!(report.metrics["http_reqs"].values["count"], 30.0);
+    assert_eq!(report.conservation.completeness.merged, 2);
 }

@@ -13,7 +13,7 @@ use throng_controller::active::Order;
 use throng_controller::director::{Director, Input};
 use throng_controller::journal::Folder;
 use throng_controller::link::{Link, Outgoing};
-use throng_controller::run::{AgentId, Needs};
+use throng_controller::run::{AgentId, Needs, Part};
 use throng_controller::weights::Weights;
 use throng_controller::{Config, Report, service_fleet};
 use tokio::sync::{mpsc, oneshot};
@@ -160,13 +160,23 @@ impl Rig {
 
     /// An agent's part is over.
     pub(crate) fn done(&mut self, agent: usize) {
+        self.say_done(agent);
+        self.listen();
+    }
+
+    /// An agent tells of its next second and of its end, and hears nothing any more: its line breaks.
+    pub(crate) fn done_in_vain(&mut self, agent: usize, requests: u64) {
+        self.measure(agent, requests);
+        self.say_done(agent);
+    }
+
+    fn say_done(&mut self, agent: usize) {
         let done = v1::Done {
             run: self.run.clone(),
             intervals: self.agents[agent].sequence,
             ..v1::Done::default()
         };
         self.say(agent, From::Done(done));
-        self.listen();
     }
 
     fn start(&mut self) {
@@ -260,14 +270,35 @@ impl Rig {
         }
     }
 
+    /// The controller's process is stopped for so many ticks, disk and all, and goes on.
+    pub(crate) fn freeze(&mut self, ticks: u64) {
+        self.now += ticks * TICK;
+    }
+
+    /// Those who are still in the run, by the name of their first life.
+    pub(crate) fn running(&self) -> Vec<String> {
+        let active = self.director.as_ref().and_then(Director::active);
+        let members = active.map(|active| active.run.members.values());
+        let running = members.into_iter().flatten();
+        running
+            .filter(|member| member.part == Part::Running)
+            .map(|member| member.name.clone())
+            .collect()
+    }
+
     /// Ticks of 100 ms, with a heartbeat of each agent in every fifth.
     pub(crate) fn ticks(&mut self, count: usize) {
+        self.ticks_with(count, 0..AGENTS);
+    }
+
+    /// The same, with heartbeats of these only.
+    pub(crate) fn ticks_with(&mut self, count: usize, heard: std::ops::Range<usize>) {
         for tick in 0..count {
             self.now += TICK;
             self.slow = self.slow.saturating_sub(1);
             let now = self.now;
             self.director().tick(now);
-            for agent in 0..AGENTS {
+            for agent in heard.clone() {
                 if tick % 5 == 0 {
                     self.heartbeat(agent);
                 }
@@ -299,6 +330,11 @@ impl Rig {
 
     /// An agent tells of its next second.
     pub(crate) fn interval(&mut self, agent: usize, requests: u64) {
+        self.measure(agent, requests);
+        self.listen();
+    }
+
+    fn measure(&mut self, agent: usize, requests: u64) {
         let of = &mut self.agents[agent];
         let interval = Interval {
             agent: of.seat,
@@ -316,7 +352,6 @@ impl Rig {
         let wire = proto::convert::to_wire(&self.run, &interval);
         of.kept.push(wire.clone());
         self.say(agent, From::Interval(wire));
-        self.listen();
     }
 
     /// An agent sends what was not acknowledged once more.

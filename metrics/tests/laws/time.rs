@@ -1,10 +1,10 @@
-//! What is kept by run second: the fleet's levels, and the timeline.
+//! What is kept by run second: the levels of a whole fleet.
 
 use crate::store::{durations, second, series, tags};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use throng_metrics::{GaugeBook, Interval, Metric, Store, Tags, Timeline, Value};
+use throng_metrics::{GaugeBook, Interval, Metric, Store, Tags, Value};
 
 fn level(agent: u32, at: i64, vus: f64) -> Interval {
     second(
@@ -129,60 +129,7 @@ fn busy(agent: u32, at: i64, requests: u64, ns: u64) -> Interval {
 }
 
 #[test]
-fn agents_meet_in_a_point() {
-    let mut timeline = Timeline::new();
-    timeline.observe(&busy(0, 7, 30, 1_000_000));
-    timeline.observe(&busy(1, 7, 10, 9_000_000));
-    let point = timeline.points().next().unwrap();
-    assert_eq!((point.second, point.seconds), (7, 1));
-    assert_eq!((point.requests, point.failures), (40.0, 2));
-    assert_eq!((point.iterations, point.vus), (4.0, Some(6.0)));
-    let near = |read: Option<f64>, ns: f64| (read.unwrap() - ns).abs() <= ns * 0.005;
-    assert!(near(point.p50, 1e6) && near(point.p95, 9e6));
-    assert_eq!(timeline.point_at(9), Some(point));
-    assert_eq!(timeline.point_at(6), None);
-}
-
-#[test]
-fn a_long_run_coarsens_and_loses_no_count() {
-    let mut timeline = Timeline::new();
-    let seconds = 3 * Timeline::POINTS as i64;
-    for at in 0..seconds {
-        timeline.observe(&busy(0, at, 2, 1_000_000 * (1 + at as u64 % 100)));
-        // The other agent is a minute late.
-        if at >= 60 {
-            timeline.observe(&busy(1, at - 60, 1, 500_000_000));
-        }
-    }
-    assert_eq!(timeline.width(), 4);
-    assert!(timeline.points().count() <= Timeline::POINTS);
-    let requests: f64 = timeline.points().map(|point| point.requests).sum();
-    assert_eq!(requests, (2 * seconds + seconds - 60) as f64);
-    let first = timeline.points().next().unwrap();
-    // 1, 1, 2, 2, 3, 3, 4, 4 ms and four times 500 ms: p(50) between 3 and 4... as k6 has it.
-    let p50 = first.p50.unwrap();
-    assert!((p50 - 3.5e6).abs() < 3.5e6 * 0.01, "{p50}");
-    assert_eq!(first.vus, Some(6.0));
-}
-
-#[test]
-fn an_interval_of_several_seconds_spreads_its_counts_and_invents_no_durations() {
-    let mut timeline = Timeline::new();
-    let mut interval = busy(0, 0, 10, 1_000_000);
-    interval.to = 4_000_000_000;
-    timeline.observe(&interval);
-    let points: Vec<_> = timeline.points().collect();
-    let requests: Vec<_> = points.iter().map(|point| point.requests).collect();
-    assert_eq!(requests, [2.0, 3.0, 2.0, 3.0]);
-    assert_eq!(points.iter().map(|point| point.failures).sum::<u64>(), 1);
-    assert!(points[..3].iter().all(|point| point.p95.is_none()));
-    assert!(points[3].p95.is_some());
-    assert!(points.iter().all(|point| point.vus == Some(3.0)));
-}
-
-#[test]
 fn nonsense_times_cost_nothing() {
-    let mut timeline = Timeline::new();
     let mut store = Store::new();
     for (from, to) in [
         (i64::MIN, i64::MAX),
@@ -193,10 +140,8 @@ fn nonsense_times_cost_nothing() {
     ] {
         let mut interval = busy(0, 0, 1, 1);
         (interval.from, interval.to) = (from, to);
-        timeline.observe(&interval);
         store.merge_interval(&interval);
     }
-    assert!(timeline.points().count() <= Timeline::POINTS);
     assert_eq!(
         store.aggregate(Metric::HttpReqs, &Tags::default()),
         Some(Value::Counter(5.0))

@@ -168,7 +168,7 @@ impl Closed {
                     .target
                     .index(scene.at, site.life, site.scenario, index);
             }
-            site.begin(scene);
+            site.begin(view, scene, vu);
             let until = scene.clock.when(scene.open_until);
             scene
                 .target

@@ -77,7 +77,7 @@ impl Open {
             } else if self.running.len() as u64 >= own {
                 site.totals.dropped += 1;
             } else {
-                site.begin(scene);
+                site.begin(view, scene, index);
                 scene
                     .target
                     .index(scene.at, site.life, site.scenario, index);

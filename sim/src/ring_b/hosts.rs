@@ -123,8 +123,27 @@ impl Dial for TargetDial {
     }
 }
 
+/// How an agent is told to end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told(Arc<Mutex<Option<oneshot::Sender<()>>>>);
+
+impl Told {
+    fn listen(&self) -> oneshot::Receiver<()> {
+        let (tell, told) = oneshot::channel();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
+        told
+    }
+
+    /// Tells its newest life.
+    pub(super) fn tell(&self) {
+        let tell = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // One that has ended need not be told.
+        tell.map(|tell| tell.send(()));
+    }
+}
+
 /// An agent's life.
-pub(super) async fn agent(number: usize, life: u64) -> turmoil::Result {
+pub(super) async fn agent(number: usize, life: u64, told: Told) -> turmoil::Result {
     let config = agent::Config {
         controller: format!("http://{CONTROLLER}:{PORT}"),
         name: format!("a{number}"),
@@ -138,6 +157,7 @@ pub(super) async fn agent(number: usize, life: u64) -> turmoil::Result {
         },
         bounds: Default::default(),
         enlisted: Arc::default(),
+        glance: None,
         spool: None,
     };
     let sockets = Sockets(Arc::new(|authority: String| {
@@ -146,8 +166,7 @@ pub(super) async fn agent(number: usize, life: u64) -> turmoil::Result {
             Ok(Box::new(stream) as Box<dyn Carrier>)
         })
     }));
-    // Kept: nobody tells it to end.
-    let (_stop, stopped) = oneshot::channel();
+    let stopped = told.listen();
     agent::sim::run(config, sockets, Arc::new(TargetDial), life, stopped).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Agents' processes: the real link's core with a crew of the simulation, driven as the link's shell drives it.
 
 use super::say::{Down, Up};
+use super::spools::Writing;
 use super::{Happening, MS, Process, S, World};
 use crate::crew::{Crew, Orders, Scene};
 use crate::net::{LineId, Packet, Way};
@@ -44,7 +45,7 @@ impl World {
             controller: "http://controller".to_owned(),
             give_up: Duration::from_secs(60),
             drain: Duration::from_secs(15),
-            keeps: host.random.chance(500),
+            keeps: host.random.chance(500) || self.setting.keeps,
             noise: host.random.number(),
         };
         let core = Core::new(host.clock.reads(now), settings);
@@ -60,6 +61,8 @@ impl World {
             looking: None,
             keeps: 0,
             disk: 0,
+            writing: Writing::new(host.disk.clone(), incarnation),
+            doing: None,
             wake: None,
             told: false,
         });
@@ -129,7 +132,8 @@ impl World {
             Action::Reassign(assignment) => {
                 if let Some((crew, _)) = &mut process.crew {
                     let reads = host_clock.reads(now);
-                    crew.reassign(assignment.shares, &assignment.waiting, reads);
+                    let shares = assignment.shares;
+                    crew.reassign(assignment.plan, shares, &assignment.waiting, reads);
                     // Workers obey when they next look up.
                     let happening = Happening::Obeyed(life, assignment.epoch);
                     let takes = self.random.between(0, 5 * MS);
@@ -149,18 +153,14 @@ impl World {
                 process.crew = None;
                 self.target.gone(life);
             }
-            Action::Keep(_) => {
-                process.keeps += 1;
-                let takes = self.random.between(MS / 10, 30 * MS);
-                // A disk does one thing after the other.
-                process.disk = process.disk.max(now) + takes;
-                let happening = Happening::Kept(life, process.keeps);
-                self.schedule.at(process.disk, happening);
-            }
-            // The scenarios of this simulation have neither setup nor teardown.
-            Action::Phase(_) | Action::CutPhase | Action::DropPhase => {}
+            Action::Keep(keep) => self.keep(number, keep),
+            Action::Phase(job) => self.phase(number, job),
+            Action::CutPhase => self.cut_phase(number),
+            Action::DropPhase => process.doing = None,
             Action::End(how) => {
                 let line = process.line.take();
+                // It does not end before its disk is done.
+                self.write(number, u64::MAX);
                 self.hosts[number].process = None;
                 self.target.gone(life);
                 if let Some(line) = line {
@@ -223,6 +223,7 @@ impl World {
         });
         process.crew = Some((crew, Arc::clone(&muster.fence)));
         process.begins = Some(muster.t0);
+        self.mustered.insert(process.life);
         self.note(format_args!("a{number} musters"));
     }
 
@@ -381,7 +382,10 @@ impl World {
             if let Some((_, sent)) = process.dialing.filter(|(dialed, _)| *dialed == line) {
                 process.dialing = None;
                 let result = match packet {
-                    Packet::Down(to_agent::Message::Welcome(welcome)) => {
+                    Packet::Down(to_agent::Message::Welcome(mut welcome)) => {
+                        if self.sabotage == Some(Sabotage::LongLease) {
+                            welcome.lease_ms *= 2;
+                        }
                         process.line = Some(line);
                         process.name.clone_from(&welcome.name);
                         Ok((welcome, sent))

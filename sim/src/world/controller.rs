@@ -61,7 +61,7 @@ pub(super) struct Controller {
     /// `None` while its process is down.
     pub(super) director: Option<Director>,
     disk: FakeDisk,
-    config: Config,
+    pub(super) config: Config,
     lies: bool,
     /// True while its disk has something to do.
     writing: bool,
@@ -372,6 +372,9 @@ impl World {
             interval.sequence = *taken;
             *taken += 1;
         }
+        if self.sabotage == Some(Sabotage::EmptyMerge) {
+            interval.series.clear();
+        }
         from_agent::Message::Interval(interval)
     }
 
@@ -426,6 +429,9 @@ impl World {
     /// The controller's process is started again on its directory.
     pub(super) fn revive(&mut self) {
         let at = self.schedule.now();
+        if self.orphaned.is_some() {
+            return;
+        }
         if let Err(wrong) = self.controller.open(at) {
             self.target
                 .broken(format!("the controller cannot go on: {wrong}"));
@@ -517,6 +523,9 @@ impl World {
                 };
                 self.agreed(line, prepared);
             }
+            to_agent::Message::Assign(assign) if self.sabotage == Some(Sabotage::ShareTwice) => {
+                assign.seat = assign.seat.saturating_sub(1);
+            }
             to_agent::Message::Go(go) => {
                 let way = |weather: &crate::net::Weather| {
                     2 * (weather.delay + weather.jitter) + weather.loss * 40 * MS
@@ -552,7 +561,7 @@ impl World {
 }
 
 /// Requests in an interval, by its counters.
-fn requests(interval: &proto::v1::Interval) -> u64 {
+pub(super) fn requests(interval: &proto::v1::Interval) -> u64 {
     let samples = interval.series.iter().flat_map(|series| &series.values);
     let counters = samples.filter(|sample| sample.metric == "http_reqs");
     counters

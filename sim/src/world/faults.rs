@@ -10,6 +10,9 @@ use proto::v1::{
 };
 use tokio::sync::oneshot;
 
+/// How long agents whose controller is gone for good have: their leases, what they finish, and a minute in which they look for it.
+const ORPHANED: u64 = 120_000 * MS;
+
 impl World {
     pub(super) fn fault(&mut self, fault: Fault) {
         if self.over.is_some() {
@@ -73,6 +76,14 @@ impl World {
                 }
                 self.schedule.at(now + time, Happening::Revive);
             }
+            Fault::Gone => {
+                self.orphaned = Some(now + ORPHANED);
+                self.thaw(None);
+                for line in self.controller.crash(true) {
+                    self.send(line, Way::Down, crate::net::Packet::End);
+                }
+            }
+            Fault::Spool { host, room } => self.hosts[host].disk.set_room(Some(room)),
             Fault::Full { room } => self.controller.fill(room),
             Fault::Pause { time } => {
                 let max_ns = 600_000 * MS;
@@ -111,7 +122,13 @@ impl World {
             return;
         };
         self.target.gone(process.life);
-        if closes && let Some(line) = process.line {
+        let line = process.line;
+        drop(process.writing);
+        if !closes {
+            // Its machine lost power, and with it what was not synced.
+            host.disk.crash();
+        }
+        if closes && let Some(line) = line {
             self.send(line, Way::Up, crate::net::Packet::End);
         }
         if let Some(back) = back {
@@ -143,6 +160,7 @@ impl World {
             run: self.controller.run.clone(),
             who: "sim".to_owned(),
             change: Some(change),
+            asked_unix_ms: 0,
         };
         self.post(Input::Change(request, oneshot::channel().0));
     }

@@ -73,7 +73,12 @@ impl World {
                 ));
                 self.over = Some(over);
             }
-            Some(run_event::Event::Progress(_)) | None => {}
+            Some(
+                run_event::Event::Progress(_)
+                | run_event::Event::View(_)
+                | run_event::Event::Seconds(_),
+            )
+            | None => {}
         }
     }
 }

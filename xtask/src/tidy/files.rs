@@ -1,4 +1,4 @@
-//! The text files of the repository. Knows where they are and nothing of what stands in them.
+//! The files of the repository. Knows where they are and nothing of what stands in them.
 
 use std::io;
 use std::path::Path;
@@ -8,12 +8,12 @@ const MADE: [&str; 3] = ["target", "runs", ".git"];
 /// Largest file that is looked at, in bytes.
 const LARGEST: u64 = 4 << 20;
 
-/// A text file.
+/// A file.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     /// Relative to the workspace, with `/`.
     pub(crate) path: String,
-    /// What stands in it.
+    /// What stands in it; empty if that is not text.
     pub(crate) text: String,
 }
 
@@ -24,7 +24,7 @@ impl File {
     }
 }
 
-/// Every text file below `root`, sorted by path.
+/// Every file below `root`, sorted by path.
 pub(crate) fn read(root: &Path) -> io::Result<Vec<File>> {
     let mut files = Vec::new();
     walk(root, "", &mut files)?;
@@ -45,10 +45,9 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<File>) -> io::Result<()> {
         if kind.is_dir() && !(prefix.is_empty() && MADE.contains(&name.as_str())) {
             walk(&entry.path(), &path, files)?;
         } else if kind.is_file() && entry.metadata()?.len() <= LARGEST && path != ".git" {
-            // What is not text has nothing to say about house rules.
-            if let Ok(text) = std::fs::read_to_string(entry.path()) {
-                files.push(File { path, text });
-            }
+            // What is not text has nothing to say about house rules, but pages show it.
+            let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            files.push(File { path, text });
         }
     }
     Ok(())

@@ -218,5 +218,18 @@ fn a_preflight_connects_and_asks_nothing() {
             preflight(&shared, &nobody, patience).await.unwrap_err().0,
             Failure::Refused
         );
+        let nameless = ClientConfigOptions {
+            resolve: Arc::new(NoSuchName),
+            ..ClientConfigOptions::default()
+        };
+        let shared = Shared::new(nameless).unwrap();
+        let shop = Url::parse("http://shop.test/").unwrap();
+        assert_eq!(
+            preflight(&shared, &shop, patience).await,
+            Err((
+                Failure::Dns,
+                "looking up shop.test: Name or service not known".to_owned()
+            ))
+        );
     });
 }

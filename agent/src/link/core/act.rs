@@ -7,11 +7,12 @@ use crate::crew::{Report, StopHow};
 use crate::fence::Fence;
 use crate::offset::Sample;
 use crate::orders::{Action as Decision, Event as Order, Part};
-use crate::share::Assignment;
+use crate::share::{Assignment, to_be_given};
 use plan::Plan;
 use proto::v1::from_agent::Message;
 use proto::v1::to_agent::Message as Said;
 use proto::v1::{Drain, Go, Leave, LogLines};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Answers that may wait for room on the stream; a controller that lets more pile up does not read, and the line is cut.
@@ -119,7 +120,7 @@ impl Core {
         }
     }
 
-    pub(super) fn muster(&mut self, part: Part, plan: Arc<Plan>, t0_ns: u64, ping: Sample) {
+    pub(super) fn muster(&mut self, mut part: Part, plan: Arc<Plan>, t0_ns: u64, ping: Sample) {
         let t0 = ping.local(t0_ns);
         let fence = Arc::new(Fence::new(self.leased));
         // What it came to was heard: the load begins after it.
@@ -142,6 +143,17 @@ impl Core {
         work.keep(self.keeping.is_some());
         self.work = Some(work);
         let plan = self.rows.complete(&part.run, plan);
+        // What goes to others in a moment was promised to be free then: it is not begun for so short a time.
+        let run = self.now.saturating_sub(t0);
+        let control = &self.desired;
+        let given = to_be_given(&plan, control, &part.shares, part.seat as usize, run);
+        part.waiting.resize_with(given.len(), BTreeSet::new);
+        for (waiting, given) in part.waiting.iter_mut().zip(&given) {
+            waiting.extend(given.iter().copied());
+        }
+        if let Some(work) = &mut self.work {
+            work.given = given;
+        }
         self.act(Action::Muster(Muster {
             plan,
             part,
@@ -152,7 +164,7 @@ impl Core {
     }
 
     /// Another part for the crew that is at work, or is to be.
-    fn reassign(&mut self, part: Part, plan: Arc<Plan>) {
+    fn reassign(&mut self, mut part: Part, plan: Arc<Plan>) {
         let epoch = part.epoch;
         if let Some((to_come, ..)) = &mut self.waiting {
             *to_come = part;
@@ -174,6 +186,13 @@ impl Core {
         }
         tracing::info!(run = part.run, epoch, "the fleet changes");
         work.shares = Arc::clone(&part.shares);
+        // What was promised to be free stays so until it goes.
+        let seat = part.seat as usize;
+        let going = to_be_given(&plan, &self.desired, &part.shares, seat, run);
+        part.waiting.resize_with(going.len(), BTreeSet::new);
+        for ((waiting, given), going) in part.waiting.iter_mut().zip(&work.given).zip(&going) {
+            waiting.extend(given.intersection(going).copied());
+        }
         let plan = self.rows.complete(&part.run, plan);
         self.act(Action::Reassign(Assignment {
             epoch,

@@ -140,7 +140,8 @@ impl Core {
 
     /// Rows that setup gave.
     pub(super) fn take_rows(&mut self, rows: Rows) {
-        if self.orders.run() != Some(&rows.run) {
+        // They come before the assignment that gives what takes them, which may be what tells of the run.
+        if self.orders.run().is_some_and(|run| run != rows.run) {
             return;
         }
         if let Err(what) = self.rows.take(rows) {

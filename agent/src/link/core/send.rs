@@ -4,6 +4,7 @@ use super::line::nanos;
 use super::phase::PhaseWork;
 use super::work::Work;
 use super::{Core, Vitals};
+use crate::glance::Seen;
 use proto::v1::Heartbeat;
 use proto::v1::from_agent::Message;
 
@@ -50,6 +51,18 @@ impl Core {
     pub(super) fn hasten(&mut self) {
         if let Some(line) = &mut self.line {
             line.heartbeat = line.heartbeat.min(self.now.saturating_add(QUICK_PAUSE));
+        }
+    }
+
+    /// What this agent knows of itself.
+    pub(crate) fn glance(&self, vitals: Option<Vitals>) -> Seen {
+        let name = self.welcome.as_ref().map(|welcome| welcome.name.clone());
+        Seen {
+            heartbeat: self.heartbeat(vitals),
+            name: name.unwrap_or_default(),
+            leased: self.orders.holds_lease().then_some(self.leased),
+            waiting: self.work.as_ref().map_or(0, Work::waiting),
+            connected: self.line.is_some(),
         }
     }
 

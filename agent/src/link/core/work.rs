@@ -32,6 +32,8 @@ pub(super) struct Work {
     pub(super) fence: Arc<Fence>,
     /// Whose what is, as the crew knows.
     pub(super) shares: Arc<Shares>,
+    /// By scenario: VUs that were to go to others when the crew began, and so were not begun.
+    pub(super) given: Vec<BTreeSet<u64>>,
     spool: Spool,
     /// What the disk was asked to keep, and which interval that is.
     on_disk: VecDeque<(u64, u64)>,
@@ -62,6 +64,7 @@ impl Work {
             left: None,
             fence,
             shares: Arc::clone(&part.shares),
+            given: Vec::new(),
             spool: Spool::new(&part.run, part.seat, incarnation),
             on_disk: VecDeque::new(),
             done_on_disk: None,
@@ -177,6 +180,11 @@ impl Work {
     /// The run.
     pub(super) fn run(&self) -> &str {
         &self.run
+    }
+
+    /// Intervals that are not acknowledged.
+    pub(super) fn waiting(&self) -> usize {
+        self.spool.waiting()
     }
 
     /// Gives intervals their final form while fewer than this are not acknowledged; those that got it.

@@ -257,6 +257,7 @@ fn several_agents_live_in_one_process_and_share_nothing() {
                 access: Access::default(),
                 bounds: Bounds::default(),
                 enlisted: enlisted.clone(),
+                glance: None,
                 spool: None,
             };
             let (stop, stopped) = oneshot::channel::<()>();

@@ -38,6 +38,21 @@ fn a_run_from_hello_to_goodbye() {
             (heartbeat.totals[0].begun, heartbeat.health.unwrap().cpu),
             (7, Some(0.5))
         );
+        for line in [
+            "throng_agent_connected 1",
+            "throng_agent_run_info{run=\"r\"} 1",
+            "throng_agent_iterations_begun_total{scenario=\"default\"} 7",
+            "throng_agent_cpu_cores 0.5",
+            "throng_agent_busy_vus 3",
+        ] {
+            agent.shows(line).await;
+        }
+        assert!(
+            agent
+                .glance
+                .text()
+                .contains("throng_agent_lease_left_seconds ")
+        );
 
         crew.reports
             .send(Report::WantIterations {

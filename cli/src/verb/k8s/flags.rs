@@ -4,7 +4,7 @@ use super::manifest::{MOST, Scenario, Wanted};
 use super::secrets;
 use crate::args;
 use crate::error::Error;
-use crate::load::{Load, pairs};
+use crate::load::{Aim, Kept, Load, Tags, repeated};
 use clap::ArgMatches;
 use plan::{Overrides, Plan};
 use std::collections::BTreeMap;
@@ -70,25 +70,13 @@ pub(crate) struct Args {
     /// Pods that agents may reach, by the namespace and the label app.kubernetes.io/name; repeat it
     #[arg(long = "target-pods", env = "THRONG_TARGET_PODS", value_name = "NAMESPACE=APP", value_delimiter = ',', value_parser = args::pair, help_heading = "Target")]
     pub(crate) target_pods: Vec<(String, String)>,
-    /// Aim at this service: goes before every URL that begins with `/`
-    #[arg(
-        long,
-        env = "THRONG_BASE_URL",
-        value_name = "URL",
-        help_heading = "Target"
-    )]
-    pub(crate) base_url: Option<String>,
+    #[command(flatten, next_help_heading = "Target")]
+    pub(crate) aim: Aim,
 
     #[command(flatten)]
     pub(crate) load: Load,
-    /// A tag on every sample; repeat it. In THRONG_TAG, pairs are separated by commas
-    #[arg(
-        long = "tag",
-        env = "THRONG_TAG",
-        value_name = "NAME=VALUE",
-        help_heading = "Load (wins over the file)"
-    )]
-    pub(crate) tags: Vec<String>,
+    #[command(flatten, next_help_heading = "Load (wins over the file)")]
+    pub(crate) tags: Tags,
 
     /// Where in the cluster [default: as kubectl is set]
     #[arg(
@@ -142,14 +130,8 @@ pub(crate) struct Args {
     #[arg(long, env = "THRONG_KEEP", help_heading = "Cluster")]
     pub(crate) keep: bool,
 
-    /// Write the report's figures as JSON, in the shape of k6's handleSummary data
-    #[arg(
-        long,
-        env = "THRONG_SUMMARY",
-        value_name = "FILE",
-        help_heading = "Report"
-    )]
-    pub(crate) summary: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Report")]
+    pub(crate) kept: Kept,
 }
 
 const EXAMPLES: &str = "\
@@ -165,7 +147,7 @@ impl Args {
     /// As for `throng run`: lists from the environment, and k6's tiers.
     pub(crate) fn settle(&mut self, matches: &ArgMatches) {
         self.load.settle(matches);
-        crate::load::split_listed(matches, "tags", &mut self.tags);
+        self.tags.settle(matches);
     }
 
     /// Refuses what cannot work before anything is read.
@@ -200,8 +182,8 @@ impl Args {
     /// What the command line says about the run itself.
     pub(super) fn overrides(&self) -> Result<Overrides, Error> {
         Ok(Overrides {
-            base_url: self.base_url.clone(),
-            tags: pairs("--tag", &self.tags)?,
+            base_url: self.aim.base_url.clone(),
+            tags: self.tags.pairs()?,
             ..self.load.overrides()
         })
     }
@@ -221,7 +203,8 @@ impl Args {
         let mut flags = Vec::new();
         let scenario = match &self.scenario_volume {
             Some(claim) => {
-                flags = self.repeated();
+                // A bundle holds these, and a file does not.
+                flags = repeated(&self.load, &self.tags, &self.aim);
                 let file = self.file.file_name().unwrap_or_default();
                 Scenario::Volume {
                     claim: claim.clone(),
@@ -263,31 +246,6 @@ impl Args {
             trust: secrets::made(longest)?,
             flags,
         })
-    }
-
-    /// The flags that a bundle holds and a file does not.
-    fn repeated(&self) -> Vec<String> {
-        let load = &self.load;
-        let mut flags = Vec::new();
-        let mut say = |flag: &str, value: String| flags.push(format!("--{flag}={value}"));
-        load.vus.iter().for_each(|vus| say("vus", vus.to_string()));
-        load.duration
-            .iter()
-            .for_each(|time| say("duration", time.clone()));
-        load.iterations
-            .iter()
-            .for_each(|count| say("iterations", count.to_string()));
-        load.stages
-            .iter()
-            .for_each(|stage| say("stage", stage.clone()));
-        load.variables
-            .iter()
-            .for_each(|pair| say("env", pair.clone()));
-        self.tags.iter().for_each(|pair| say("tag", pair.clone()));
-        self.base_url
-            .iter()
-            .for_each(|url| say("base-url", url.clone()));
-        flags
     }
 }
 

@@ -61,6 +61,13 @@ impl Following<'_> {
                         Err(why) => Err(self.none(&seen, &why)),
                     };
                 }
+                // Load whose report nobody may read is not worth making.
+                Some(Err(why)) if why.contains("(Forbidden)") => {
+                    return Err(Error::Cluster {
+                        command: format!("{} logs {}", self.kubectl.program, self.job),
+                        why,
+                    });
+                }
                 Some(Err(why)) => {
                     if why != seen.complaint && !self.quiet {
                         self.terminal.line(&format!("waiting: {why}"));
@@ -70,7 +77,7 @@ impl Following<'_> {
                 None => {
                     interrupted = true;
                     deadline = clock::now() + self.grace + LATE;
-                    self.terminal.line("interrupting the run; its report comes when its pod ends, a second Ctrl-C leaves at once");
+                    self.terminal.line("interrupting the run; its report comes when its pod ends, a second Ctrl-C leaves at once, and leaves what was made");
                     // Its pod gets SIGTERM; the log goes on until it ends.
                     let stop = ["delete", &self.job, "--cascade=foreground", "--wait=false"];
                     self.kubectl.tell(&stop, "").await?;

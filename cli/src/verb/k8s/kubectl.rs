@@ -34,7 +34,7 @@ impl Kubectl {
     /// Runs one that reads `input` and ends; what it printed.
     ///
     /// # Errors
-    /// `Cluster`, with its complaint.
+    /// `Flags` when there is no such program, `Cluster`, with its complaint.
     pub(super) async fn tell(&self, args: &[&str], input: &str) -> Result<String, Error> {
         let failed = |why: String| self.failed(args, why);
         let mut child = self
@@ -43,7 +43,7 @@ impl Kubectl {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| self.missing(&error))?;
         if let Some(mut stdin) = child.stdin.take() {
             // One that does not read to the end says why on stderr.
             let _ = stdin.write_all(input.as_bytes()).await;
@@ -59,7 +59,7 @@ impl Kubectl {
     /// Starts one whose lines are read as they come.
     ///
     /// # Errors
-    /// `Cluster` when it cannot be started.
+    /// `Flags` when it cannot be started.
     pub(super) fn stream(&self, args: &[&str]) -> Result<Stream, Error> {
         let mut child = self
             .command(args)
@@ -67,7 +67,7 @@ impl Kubectl {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| self.failed(args, error.to_string()))?;
+            .map_err(|error| self.missing(&error))?;
         let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
         let lines = lines.ok_or_else(|| self.failed(args, "it has no output".to_owned()))?;
         let stderr = child.stderr.take();
@@ -81,6 +81,13 @@ impl Kubectl {
                 }
             }),
         })
+    }
+
+    fn missing(&self, error: &std::io::Error) -> Error {
+        Error::flags(
+            format!("--kubectl {}: {error}", self.program),
+            "install kubectl, or say where it is; --render prints the manifests for somebody else to apply",
+        )
     }
 
     fn failed(&self, args: &[&str], why: String) -> Error {

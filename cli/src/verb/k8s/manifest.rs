@@ -119,6 +119,13 @@ pub(super) enum Scenario {
 #[error("the manifests in this program cannot be used: {0}")]
 pub(super) struct Unusable(String);
 
+/// What a person types to clear a run away.
+pub(super) fn clear(name: &str) -> String {
+    format!(
+        "kubectl delete job,service,configmap,secret,serviceaccount,networkpolicy,poddisruptionbudget -l {INSTANCE}={name}"
+    )
+}
+
 /// The objects as YAML, one document each.
 pub(super) fn text(wanted: &Wanted) -> Result<String, Unusable> {
     let mut text = String::new();
@@ -355,6 +362,20 @@ mod tests {
                 token: "throng_x".into(),
             },
             flags: vec!["--no-preflight".into(), "--wait=1m".into()],
+        }
+    }
+
+    #[test]
+    fn what_clears_a_run_away_names_every_kind_and_a_label_that_all_have() {
+        let (told, label) = clear("rush-7")
+            .split_once(" -l ")
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .unwrap();
+        let (key, value) = label.split_once('=').unwrap();
+        for object in objects(&wanted()).unwrap() {
+            let kind = object["kind"].as_str().unwrap().to_lowercase();
+            assert!(told.contains(&kind), "{kind}: {told}");
+            assert_eq!(object["metadata"]["labels"][key], value, "{kind}");
         }
     }
 

@@ -63,6 +63,7 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         return Ok(0);
     }
     let summary = args
+        .kept
         .summary
         .as_deref()
         .map(SummaryFile::claim)
@@ -93,13 +94,18 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
             };
             following.until_over(signals).await
         }
+        // Nobody was told anything.
+        Err(error @ Error::Flags { .. }) => return Err(error),
         Err(error) => Err(error),
     };
     if !args.keep {
         // Also what was made before something was refused.
         let clear = ["delete", "--ignore-not-found", "--wait=false", "-f", "-"];
         if let Err(error) = kubectl.tell(&clear, &manifest).await {
-            terminal.line(&format!("warning: left in the cluster: {error}"));
+            terminal.line(&format!(
+                "warning: left in the cluster: {error}\n  {}",
+                manifest::clear(&name)
+            ));
         }
     }
     crate::follow::conclude(&over?, None, summary, common, terminal)

@@ -8,7 +8,7 @@ impl Args {
     pub(super) fn check(&self) -> Result<(), Error> {
         let refuse = |what: &str, hint: &str| Err(Error::flags(what, hint));
         let local = self.controller.is_none();
-        if self.demo && self.base_url.is_some() {
+        if self.demo && self.aim.base_url.is_some() {
             return refuse(
                 "--demo and --base-url name two targets",
                 "leave one of them out",
@@ -48,13 +48,25 @@ impl Args {
                 "that one keeps its runs where its own --runs says",
             );
         }
+        if self.lease.is_some() && !local {
+            return refuse(
+                "--lease is that of this process's own controller, and --controller names another one",
+                "give --lease to that `throng controller`: it holds for every run",
+            );
+        }
+        if self.web.web.is_some() && !local {
+            return refuse(
+                "--web is the page of this process's own controller, and --controller names another one",
+                "that one serves a page itself, unless it was told --no-web",
+            );
+        }
         if self.detach && local {
             return refuse(
                 "--detach needs a controller that stays when this process leaves",
                 "name one with --controller",
             );
         }
-        if self.detach && self.summary.is_some() {
+        if self.detach && self.kept.summary.is_some() {
             return refuse(
                 "--detach leaves before there is a summary to write",
                 "give --summary to `throng wait` instead",

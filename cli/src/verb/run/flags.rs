@@ -5,9 +5,10 @@ use crate::args;
 use crate::embedded;
 use crate::error::Error;
 use crate::follow::FailOn;
-use crate::load::{Load, pairs, split_listed};
+use crate::load::{Aim, Kept, Load, Tags};
 use crate::outputs::Outputs;
 use crate::serving::Serving;
+use crate::web_page;
 use crate::weights::{self, Weights};
 use clap::ArgMatches;
 use plan::Overrides;
@@ -27,14 +28,8 @@ pub(crate) struct Args {
     /// Start the demo service on a free port and aim at it
     #[arg(long, env = "THRONG_DEMO", help_heading = "Target")]
     pub(crate) demo: bool,
-    /// Aim at this service: goes before every URL that begins with `/`
-    #[arg(
-        long,
-        env = "THRONG_BASE_URL",
-        value_name = "URL",
-        help_heading = "Target"
-    )]
-    pub(crate) base_url: Option<String>,
+    #[command(flatten, next_help_heading = "Target")]
+    pub(crate) aim: Aim,
     /// Accept any certificate of the target
     #[arg(long, env = "THRONG_INSECURE_SKIP_TLS_VERIFY", help_heading = "Target")]
     pub(crate) insecure_skip_tls_verify: bool,
@@ -114,6 +109,9 @@ pub(crate) struct Args {
         help_heading = "Fleet"
     )]
     pub(crate) on_agent_loss: Option<plan::OnAgentLoss>,
+    /// How long an agent that hears nothing goes on making load; when it is over its share goes to the others (1s to 60s) [default: 5s]
+    #[arg(long, env = "THRONG_LEASE", value_name = "TIME", value_parser = args::lease, help_heading = "Fleet")]
+    pub(crate) lease: Option<Duration>,
     /// How long to wait for agents
     #[arg(long, env = "THRONG_WAIT", value_name = "TIME", default_value = "60s", value_parser = plan::parse_duration, help_heading = "Fleet")]
     pub(crate) wait: Duration,
@@ -128,15 +126,14 @@ pub(crate) struct Args {
     pub(crate) access: Access,
     #[command(flatten)]
     pub(crate) serving: Serving,
+    #[command(flatten)]
+    pub(crate) web: web_page::Flags,
+    /// Keep the web page after the report, until Ctrl-C
+    #[arg(long, env = "THRONG_WEB_STAY", requires = "web", help_heading = web_page::HEADING)]
+    pub(crate) web_stay: bool,
 
-    /// Write the report's figures as JSON, in the shape of k6's handleSummary data
-    #[arg(
-        long,
-        env = "THRONG_SUMMARY",
-        value_name = "FILE",
-        help_heading = "Report"
-    )]
-    pub(crate) summary: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Report")]
+    pub(crate) kept: Kept,
     /// Keep the run in a directory of this one: its journal while it goes on, its report for `throng report`
     #[arg(long, env = "THRONG_RUNS", value_name = "DIR", help_heading = "Report")]
     pub(crate) runs: Option<PathBuf>,
@@ -151,16 +148,13 @@ pub(crate) struct Args {
         help_heading = "Report"
     )]
     pub(crate) summary_trend_stats: Option<String>,
-    /// A tag on every sample; repeat it. In THRONG_TAG, pairs are separated by commas
-    #[arg(
-        long = "tag",
-        env = "THRONG_TAG",
-        value_name = "NAME=VALUE",
-        help_heading = "Report"
-    )]
-    pub(crate) tags: Vec<String>,
+    #[command(flatten, next_help_heading = "Report")]
+    pub(crate) tags: Tags,
     #[command(flatten)]
     pub(crate) outputs: Outputs,
+    /// Show lines instead of the live view
+    #[arg(long, env = "THRONG_NO_LIVE", help_heading = "Output")]
+    pub(crate) no_live: bool,
     /// Also fail when load or data have gaps: `degraded` ends with 120
     #[arg(
         long,
@@ -208,26 +202,33 @@ Examples:
   On the fleet of a standing controller, after `throng login`:
     throng run scenario.yaml --controller https://controller:7437 --detach
 
-Ctrl-C interrupts the run, prints its report and exits with 105; a second one
-leaves at once. Exit codes: docs/exit-codes.md.";
+On a terminal, a live view shows the run: p pauses, + and - scale, s stops, ? has
+the other keys. Ctrl-C interrupts the run, prints its report and exits with 105; a
+second one leaves at once. Exit codes: docs/exit-codes.md.";
 
 impl Args {
     /// What clap cannot do: lists from the environment, and k6's tiers, by which an execution option that was typed wipes those of
     /// the environment.
     pub(crate) fn settle(&mut self, matches: &ArgMatches) {
         self.load.settle(matches);
-        split_listed(matches, "tags", &mut self.tags);
-        // The environment's is for whoever keeps runs here.
+        self.tags.settle(matches);
+        // The environment's are for whoever directs here.
         if self.controller.is_some() && !args::typed(matches, "runs") {
             self.runs = None;
+        }
+        if self.controller.is_some() && !args::typed(matches, "web") {
+            self.web.web = None;
+        }
+        if self.controller.is_some() && !args::typed(matches, "lease") {
+            self.lease = None;
         }
     }
 
     /// What the command line says about the run itself.
     pub(super) fn overrides(&self) -> Result<Overrides, Error> {
         Ok(Overrides {
-            base_url: self.base_url.clone(),
-            tags: pairs("--tag", &self.tags)?,
+            base_url: self.aim.base_url.clone(),
+            tags: self.tags.pairs()?,
             summary_trend_stats: self.summary_trend_stats.clone(),
             no_thresholds: self.no_thresholds,
             no_setup: self.no_setup,

@@ -11,15 +11,17 @@ use crate::args::{Common, LogFormat};
 use crate::control::Control;
 use crate::embedded::{self, Embedded, Wanted};
 use crate::error::Error;
-use crate::follow::{self, Interrupt};
+use crate::follow::{self, Ended, Interrupt, Watch};
 use crate::frame;
+use crate::live::Whose;
 use crate::signals::Signals;
 use crate::source;
 use crate::summary_file::SummaryFile;
 use crate::terminal::Terminal;
+use crate::web_page::Neighbours;
 use crate::weights::Weights;
 use controller::journal::Folder;
-use proto::v1::StartHead;
+use proto::v1::{RunOver, StartHead};
 use std::io::Write as _;
 use std::path::Path;
 
@@ -33,10 +35,15 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
     let outputs = args.outputs.specs()?;
     // Whoever gives weights says how many agents there are to be.
     let weighed = weights.as_ref().and_then(Weights::agents);
-    let given = source::given(args.source.as_deref(), args.demo, args.base_url.is_some())?;
+    let given = source::given(
+        args.source.as_deref(),
+        args.demo,
+        args.aim.base_url.is_some(),
+    )?;
     let mut overrides = args.overrides()?;
     let variables = args.variables()?;
     let summary = args
+        .kept
         .summary
         .as_deref()
         .map(SummaryFile::claim)
@@ -75,6 +82,9 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         weights: weights.map(Weights::wanted),
         ..StartHead::default()
     };
+    // What is to be ended after the report, when somebody says so.
+    let mut staying = None;
+    let mut asked = signals.clone();
     let over = if let Some(url) = &args.controller {
         let mut control = args.access.connect(url).await?;
         let started = control.start(&bundle, &head).await?;
@@ -83,10 +93,11 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
             return Ok(0);
         }
         follow::announce(&started, common, terminal);
-        follow::until_over(
+        follow_it(
             &control,
             &started.run,
-            Interrupt::Stops,
+            &bundle.name,
+            &args,
             signals,
             common,
             terminal,
@@ -99,10 +110,29 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         };
         let token = listen.as_ref().and_then(|(_, opened)| opened.token.clone());
         let runs = args.runs.as_deref().map(folder).transpose()?;
+        // Agents of this process come in by an open door of the loopback, so others on this host can, too.
+        let web = args
+            .web
+            .open(&args.serving, &args.access.files, Neighbours::Trusted)
+            .await?;
+        if let Some(page) = &web {
+            let until = if args.web_stay {
+                "until Ctrl-C after the report"
+            } else {
+                "until the run is over"
+            };
+            match common.log_format {
+                LogFormat::Json => tracing::info!(url = page.url(), "web page"),
+                LogFormat::Text if common.quiet => {}
+                LogFormat::Text => terminal.line(&format!("web page, {until}: {}", page.url())),
+            }
+        }
         let wanted = Wanted {
+            web,
             listen,
             agents: args.agents.or(weighed.filter(|_| args.listen.is_none())),
             outputs,
+            lease: args.lease.unwrap_or(embedded::LEASE),
         };
         let mut embedded = Embedded::start(wanted, runs).await?;
         if let Some(url) = embedded.public()
@@ -126,16 +156,21 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         let mut control = Control::connect(embedded.url()).await?;
         let started = control.start(&bundle, &head).await?;
         let over = embedded
-            .guard(follow::until_over(
+            .guard(follow_it(
                 &control,
                 &started.run,
-                Interrupt::Stops,
+                &bundle.name,
+                &args,
                 signals,
                 common,
                 terminal,
             ))
             .await;
-        embedded.stop().await;
+        if args.web_stay && over.is_ok() {
+            staying = Some(embedded);
+        } else {
+            embedded.stop().await;
+        }
         over?
     };
     if args.report_frame {
@@ -146,10 +181,43 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
             .map_err(|error| Error::Internal(format!("cannot print the report: {error}")))?;
     }
     let code = follow::conclude(&over, args.fail_on, summary, common, terminal)?;
+    if let Some(embedded) = staying {
+        // At once when it was a signal that ended the run.
+        asked.interrupted().await;
+        embedded.stop().await;
+    }
     if let Some(demo) = demo {
         demo.stop().await;
     }
     Ok(code)
+}
+
+/// Watches the run that was started here, called `name`, to its end.
+async fn follow_it(
+    control: &Control,
+    run: &str,
+    name: &str,
+    args: &Args,
+    signals: Signals,
+    common: &Common,
+    terminal: &Terminal,
+) -> Result<Box<RunOver>, Error> {
+    let watch = Watch {
+        control,
+        run,
+        interrupt: Interrupt::Stops,
+        view: (!args.no_live).then_some(follow::Wanted {
+            title: name,
+            whose: Whose::Ours,
+            once_enlisted: args.listen.is_some(),
+        }),
+        common,
+        terminal,
+    };
+    match follow::until_over(watch, signals).await? {
+        Ended::Over(over) => Ok(over),
+        Ended::Left => Err(Error::StoppedWatching(run.to_owned())),
+    }
 }
 
 /// The directory in which this one run is to be kept.

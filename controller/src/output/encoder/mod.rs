@@ -7,6 +7,7 @@ mod json;
 mod k6;
 mod otlp;
 mod prometheus;
+mod statsd;
 mod time;
 
 use super::feed::Labels;
@@ -50,6 +51,8 @@ pub enum Encoder {
     Page(prometheus::Text),
     /// OpenTelemetry.
     Otlp(otlp::Export),
+    /// StatsD lines.
+    Statsd(statsd::Statsd),
 }
 
 impl Encoder {
@@ -63,6 +66,7 @@ impl Encoder {
             Kind::Prometheus(spec) => Encoder::Prometheus(prometheus::Remote::new(spec)),
             Kind::Page(_) => Encoder::Page(prometheus::Text::new()),
             Kind::Otlp(spec) => Encoder::Otlp(otlp::Export::new(spec)),
+            Kind::Statsd(spec) => Encoder::Statsd(statsd::Statsd::new(spec)),
         }
     }
 
@@ -75,6 +79,7 @@ impl Encoder {
             Encoder::Prometheus(remote) => remote.second(second),
             Encoder::Page(text) => text.second(second),
             Encoder::Otlp(export) => export.second(second),
+            Encoder::Statsd(statsd) => statsd.second(second),
         }
     }
 
@@ -90,7 +95,9 @@ impl Encoder {
                 page.event(unix_ns, kind, text);
                 Vec::new()
             }
-            Encoder::Json(_) | Encoder::Csv(_) | Encoder::Otlp(_) => Vec::new(),
+            Encoder::Json(_) | Encoder::Csv(_) | Encoder::Otlp(_) | Encoder::Statsd(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -101,7 +108,7 @@ impl Encoder {
             Encoder::Prometheus(remote) => remote.end(second),
             Encoder::Page(text) => text.end(second),
             Encoder::Otlp(export) => export.end(second),
-            Encoder::Json(_) | Encoder::Csv(_) => Vec::new(),
+            Encoder::Json(_) | Encoder::Csv(_) | Encoder::Statsd(_) => Vec::new(),
         }
     }
 }

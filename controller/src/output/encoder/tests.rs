@@ -101,6 +101,8 @@ fn points_are_counted_as_they_are_written() {
         "influxdb=http://h/k6",
         "influxdb=http://h/k6,layout=k6",
         "csv=x",
+        "statsd=h",
+        "statsd=h,tags=true",
     ] {
         let batches = said(out);
         let lines = text(&batches).lines().count() as u64;
@@ -132,6 +134,15 @@ fn csv_rows() {
 #[test]
 fn samples_beyond_the_budget_say_what_they_stand_for() {
     insta::assert_snapshot!(text(&said("csv=x.csv,samples=1")));
+}
+
+#[test]
+fn statsd_lines() {
+    insta::assert_snapshot!("statsd", text(&said("statsd=h")));
+    insta::assert_snapshot!(
+        "statsd_tags",
+        text(&said("statsd=h,tags=true,namespace=load.,samples=2"))
+    );
 }
 
 #[test]

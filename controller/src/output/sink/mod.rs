@@ -4,6 +4,7 @@
 mod contract;
 mod file;
 mod http;
+mod statsd;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ enum Sink {
     File(file::FileSink),
     Http(Box<http::HttpSink>),
     Page(Page),
+    Statsd(statsd::StatsdSink),
 }
 
 impl Sink {
@@ -47,6 +49,7 @@ impl Sink {
             Kind::Prometheus(spec) => Sink::Http(Box::new(http::HttpSink::prometheus(spec))),
             Kind::Page(page) => Sink::Page(page.clone()),
             Kind::Otlp(spec) => Sink::Http(Box::new(http::HttpSink::otlp(spec))),
+            Kind::Statsd(spec) => Sink::Statsd(statsd::StatsdSink::new(spec)),
         }
     }
 
@@ -54,6 +57,7 @@ impl Sink {
         match self {
             Sink::File(file) => file.write(batch).await,
             Sink::Http(http) => http.write(batch).await,
+            Sink::Statsd(statsd) => statsd.write(batch).await,
             Sink::Page(page) => {
                 page.set(&String::from_utf8_lossy(&batch.body));
                 Outcome::Written(0, String::new())

@@ -167,6 +167,34 @@ async fn who_is_not_there_yet_gets_all_of_it_later() {
 }
 
 #[tokio::test]
+async fn datagrams_come_whole_and_a_port_without_a_listener_is_noticed() {
+    let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    let mut rig = rig(&format!("statsd={address}"));
+    rig.put(2, "a:1|c\nb:2|g\n");
+    rig.put(1, "c:3|ms\n");
+    let mut got = [0; 100];
+    let size = server.recv(&mut got).await.unwrap();
+    assert_eq!(&got[..size], b"a:1|c\nb:2|g");
+    let size = server.recv(&mut got).await.unwrap();
+    assert_eq!(&got[..size], b"c:3|ms");
+    drop(server);
+    // What goes to a closed port comes back as the next one's refusal.
+    let noticed = async {
+        while rig.counts.notes().is_empty() {
+            rig.put(1, "d:4|c\n");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), noticed)
+        .await
+        .unwrap();
+    let (facts, _) = rig.end().await;
+    assert!(facts.written >= 3 && facts.refused >= 1, "{facts:?}");
+    assert!(facts.problem.contains("refused"), "{}", facts.problem);
+}
+
+#[tokio::test]
 async fn a_file_grows_by_whole_batches_and_has_the_runs_name() {
     let folder = std::env::temp_dir().join(format!("throng-out-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{
     Auth, Endpoint, Environment, FORM, FileSpec, Influx, InfluxSpec, Layout, Secret, SpecError,
-    wrong,
+    StatsdSpec, wrong,
 };
 use reqwest::Url;
 use std::path::PathBuf;
@@ -215,6 +215,38 @@ impl<'a> Options<'a> {
             samples,
         };
         Ok((spec, shown))
+    }
+
+    pub(super) fn statsd(&mut self, target: &str) -> Result<StatsdSpec, SpecError> {
+        let (host, port) = match target.rsplit_once(':') {
+            // An IPv6 address has colons of its own, and stands in brackets.
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+            _ => (target, Some(8125)),
+        };
+        let host = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
+        let (Some(port @ 1..), false) = (port, host.is_empty() || host.contains('/')) else {
+            return wrong(
+                format!("statsd: {target} is not HOST:PORT"),
+                "e.g. statsd=localhost:8125",
+            );
+        };
+        let tags = match self.text("tags")?.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => {
+                return wrong(format!("statsd: tags={other}"), "true or false");
+            }
+        };
+        Ok(StatsdSpec {
+            host: host.to_owned(),
+            port,
+            namespace: self.text("namespace")?.unwrap_or_else(|| "k6.".to_owned()),
+            tags,
+            samples: self.samples(100)?,
+        })
     }
 
     pub(super) fn end(self) -> Result<(), SpecError> {

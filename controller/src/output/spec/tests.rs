@@ -52,6 +52,17 @@ fn what_is_asked_for_is_read() {
         panic!("not otlp");
     };
     assert_eq!(otlp.endpoint.url.as_str(), "http://c:4318/v1/metrics");
+    for (text, host, port) in [
+        ("statsd=h:9125", "h", 9125),
+        ("statsd=h", "h", 8125),
+        ("statsd=[::1]:9125", "::1", 9125),
+        ("statsd=[::1]", "::1", 8125),
+    ] {
+        let Kind::Statsd(statsd) = parse(text).unwrap().kind else {
+            panic!("not statsd");
+        };
+        assert_eq!((statsd.host.as_str(), statsd.port), (host, port), "{text}");
+    }
 }
 
 #[test]
@@ -93,6 +104,9 @@ fn what_is_wrong_is_said_with_what_to_try() {
         "influxdb=http://db/x,token=env:T,user=u",
         "otlp=http://c,every=0s",
         "prometheus-rw=http://p,trends=x",
+        "statsd=http://h:8125",
+        "statsd=h:0",
+        "statsd=h:8125,tags=datadog",
     ]
     .into_iter()
     .map(said)

@@ -11,6 +11,44 @@ fn random(state: &mut u64) -> u64 {
 }
 
 #[test]
+fn rows_are_taken_before_the_assignment_that_tells_of_their_run() {
+    let bundle = plan::Bundle {
+        source: "
+vus: 1
+duration: 1s
+data: { rows: { setup: true } }
+setup: [{ give: { rows: 1 } }]
+flows: { default: [{ let: { row: { own: rows } } }, { get: http://127.0.0.1/ }] }
+"
+        .to_owned(),
+        ..plan::Bundle::default()
+    };
+    let plan = Arc::new(plan::compile(&bundle).unwrap());
+    for (name, knows, run, taken) in [
+        ("of the run that it is in", true, "r", true),
+        ("of another", true, "q", false),
+        ("before it knows of any", false, "r", true),
+    ] {
+        let mut played = Played::new(|_| {});
+        played.welcome();
+        if knows {
+            played.hear_part(1, 0);
+        }
+        played.hear(Heard::Rows(proto::v1::Rows {
+            run: run.to_owned(),
+            data: 0,
+            count: 2,
+            rows: vec![proto::v1::Row {
+                index: 1,
+                json: b"7".to_vec(),
+            }],
+        }));
+        let complete = played.core.rows.complete(run, Arc::clone(&plan));
+        assert_eq!(complete.data[0].rows.at_hand(1), taken, "{name}");
+    }
+}
+
+#[test]
 fn at_200_ms_and_5_percent_loss_nothing_flaps() {
     for seed in 0..20 {
         let mut state = seed;

@@ -1,0 +1,7 @@
+//! The view, without a terminal: made-up events in, pictures and actions out.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod made_up;
+mod pictures;
+mod steps;

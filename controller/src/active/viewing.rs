@@ -1,0 +1,130 @@
+//! The picture of a run that goes on: seconds are completed and marks are made, watched or not; views are told to whoever watches.
+
+use super::Active;
+use crate::fleet::Fleet;
+use crate::run::{AgentId, Part, Phase};
+use crate::view;
+use proto::v1::run_event;
+
+/// Between two views.
+const VIEW_NS: u64 = 1_000_000_000;
+const SECOND: i64 = 1_000_000_000;
+
+impl Active {
+    /// Once a second: looks at the load, completes seconds, and tells watchers.
+    pub(super) fn tick_view(&mut self, fleet: &Fleet, now: u64) {
+        if now < self.next_view {
+            return;
+        }
+        // By the run's clock, so that looks fall on its seconds.
+        let into = match self.t0 {
+            Some(t0) if now >= t0 => (now - t0) % VIEW_NS,
+            _ => 0,
+        };
+        self.next_view = now.saturating_add(VIEW_NS - into);
+        self.complete(now);
+        if self.events.receiver_count() > 0 {
+            let names: Vec<&str> = self
+                .order
+                .plan
+                .scenarios
+                .iter()
+                .map(|scenario| scenario.name.as_str())
+                .collect();
+            let running = self.members.values().filter(|member| {
+                let part = self.run.members.get(&member.id).map(|member| &member.part);
+                part == Some(&Part::Running)
+            });
+            self.rates.look(running, &names);
+            self.tell_view(fleet, now);
+        }
+    }
+
+    /// Looks at nothing: whoever plays a run again knows its running totals at its end only.
+    pub fn unlooked(&mut self) {
+        self.next_view = u64::MAX;
+    }
+
+    /// Takes into account what an agent has made by now, or by the run time that it told.
+    pub(super) fn made(&mut self, now: u64, id: AgentId, told: Option<i64>) {
+        let present = self.run_time(now);
+        // Its clock is measured, not equal.
+        let run = told.map_or(present, |told| told.min(present));
+        if let (Some(member), Ok(run)) = (self.members.get(&id), u64::try_from(run))
+            && self.t0.is_some()
+            && self.next_view < u64::MAX
+        {
+            let held = crate::progress::held(&self.outline, member, run);
+            self.gather.seconds.held(member.seat, member.came, held);
+        }
+    }
+
+    /// Completes every second that is delivered by all who deliver, or whose lease has passed.
+    fn complete(&mut self, now: u64) {
+        let run = self.run_time(now);
+        if self.t0.is_none() || run < 0 {
+            return;
+        }
+        if matches!(self.run.phase, Phase::Load { .. } | Phase::Drain { .. }) {
+            self.gather.seconds.look(crate::progress::look(self, now));
+        }
+        let running = self.members.values().filter(|member| {
+            let part = self.run.members.get(&member.id).map(|member| &member.part);
+            part == Some(&Part::Running)
+        });
+        let delivered = running.map(|member| {
+            let ns = |run: u64| i64::try_from(run).unwrap_or(i64::MAX);
+            let held = ns(self.gather.seconds.held_until(member.seat));
+            let until = self.gather.from_seat(member.seat).until;
+            until.min(held).max(ns(member.came))
+        });
+        let lease = i64::try_from(self.run.limits.lease).unwrap_or(i64::MAX);
+        let overdue = run.saturating_sub(lease);
+        let complete = delivered.min().unwrap_or(run).min(run).max(overdue);
+        self.gather.seconds.let_go(complete.div_euclid(SECOND));
+    }
+
+    fn tell_view(&mut self, fleet: &Fleet, now: u64) {
+        if let Some(news) = self.gather.seconds.news() {
+            self.tell(run_event::Event::Seconds(news));
+        }
+        let view = view::of(self, fleet, now);
+        self.tell(run_event::Event::View(view));
+    }
+
+    /// Nothing more comes: what is left is told.
+    pub(super) fn last_view(&mut self, fleet: &Fleet, now: u64) {
+        self.gather.seconds.end();
+        if self.events.receiver_count() > 0 {
+            self.tell_view(fleet, now);
+        }
+    }
+
+    /// Marks what is to be marked by now, and passes it on to the outputs.
+    pub(super) fn tick_marks(&mut self, now: u64) {
+        let (Some(t0), run) = (self.t0, self.run_time(now)) else {
+            return;
+        };
+        let Ok(run) = u64::try_from(run) else { return };
+        self.marks.stages(run, &self.changes.control);
+        self.marks.annotations(&self.changes.annotations);
+        for member in self.members.values() {
+            let Some(standing) = self.standing(member.seat) else {
+                continue;
+            };
+            let at = member.heard.map_or(run, |heard| heard.saturating_sub(t0));
+            let (came_ms, at_ms) = (member.came as f64 / 1e6, at as f64 / 1e6);
+            self.marks
+                .seat(member.seat, &member.name, standing, came_ms, at_ms);
+        }
+        for mark in self.marks.fresh() {
+            if let Some(outputs) = &mut self.gather.outputs {
+                let text = match mark.who.as_str() {
+                    "" => mark.text.clone(),
+                    who => format!("{} by {who}", mark.text),
+                };
+                outputs.event(mark.run_ns(), mark.kind.word(), text);
+            }
+        }
+    }
+}
