@@ -86,7 +86,7 @@ impl Words {
     fn line(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         let labels: Vec<String> = labels
             .iter()
-            .map(|(label, text)| format!("{label}=\"{}\"", escaped(text)))
+            .map(|(name, value)| metrics::text::label(name, value))
             .collect();
         let labels = match labels.as_slice() {
             [] => String::new(),
@@ -101,12 +101,6 @@ impl Words {
             self.line(name, &[], value);
         }
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
 }
 
 /// A count of each scenario: its name, its help, and where it is.

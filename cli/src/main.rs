@@ -20,7 +20,6 @@ mod outputs;
 mod places;
 mod probe;
 mod progress;
-mod roots;
 mod serving;
 mod signals;
 mod source;

@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM: the first asks politely, the second leaves at once. What politeness means is the verb's business.
 
 use crate::clock;
+use crate::error::Error;
 use crate::terminal::Terminal;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,9 +21,16 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Begins to listen. From here on the process no longer dies of the first SIGINT or SIGTERM.
-    pub(crate) fn listen(terminal: &Terminal) -> std::io::Result<Self> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+    ///
+    /// # Errors
+    /// `Internal`: the host gives no handler.
+    pub(crate) fn listen(terminal: &Terminal) -> Result<Self, Error> {
+        let handler = |kind| {
+            signal(kind)
+                .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))
+        };
+        let mut interrupt = handler(SignalKind::interrupt())?;
+        let mut terminate = handler(SignalKind::terminate())?;
         let (tell, came) = watch::channel(false);
         let (pressed, mut presses) = mpsc::channel(1);
         let terminal = terminal.clone();

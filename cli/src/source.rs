@@ -268,7 +268,7 @@ async fn fetch(url: &Url) -> Result<String, Error> {
         url: url.to_string(),
         why,
     };
-    let trust = crate::roots::client().map_err(|error| wrong(error.to_string()))?;
+    let trust = trust::web::client().map_err(|error| wrong(error.to_string()))?;
     let client = reqwest::Client::builder()
         .timeout(FETCH)
         .tls_backend_preconfigured(trust)

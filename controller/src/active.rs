@@ -21,9 +21,7 @@ use crate::outline::Outline;
 use crate::phases::Phases;
 use crate::progress::Pace;
 use crate::report::Away;
-use crate::run::{
-    Action, AgentId, Ending, Event, Limits, Moment, Needs, Part, Phase, PhaseProblem, Run,
-};
+use crate::run::{Action, AgentId, Ending, Event, Limits, Moment, Needs, Phase, PhaseProblem, Run};
 use crate::view::marks::Marks;
 use crate::view::rates::Rates;
 use crate::weights::Weights;
@@ -404,8 +402,7 @@ impl Active {
     fn late_until(&mut self, fleet: &Fleet) {
         let lease = self.run.limits.lease;
         for (id, member) in &mut self.members {
-            let part = self.run.members.get(id).map(|member| &member.part);
-            if part == Some(&Part::Running)
+            if self.run.runs(*id)
                 && let Some(agent) = fleet.get(*id)
             {
                 let until = agent.link.answered().saturating_add(lease);

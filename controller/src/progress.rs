@@ -4,7 +4,6 @@ use crate::active::Active;
 use crate::handover::{Handover, SeatChange, Standing, What};
 use crate::member::Member;
 use crate::outline::Outline;
-use crate::run::Part;
 use crate::view::load::{Held, Look};
 use metrics::Metric;
 use proto::v1::{Progress, ScenarioTotals};
@@ -39,12 +38,7 @@ impl Pace {
         Progress {
             run_ns,
             length_ns: active.outline.end_at(run_ns),
-            agents: active
-                .run
-                .members
-                .values()
-                .filter(|member| member.part == Part::Running)
-                .count() as u32,
+            agents: active.run.running(),
             vus: members().map(|member| u64::from(member.vus)).sum(),
             vus_planned: active.outline.vus_at(run_ns),
             iterations: members()

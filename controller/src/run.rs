@@ -313,6 +313,20 @@ impl Run {
         actions
     }
 
+    /// True for an agent whose part has begun and is not over.
+    #[must_use]
+    pub fn runs(&self, id: AgentId) -> bool {
+        let member = self.members.get(&id);
+        member.is_some_and(|member| member.part == Part::Running)
+    }
+
+    /// How many those are.
+    #[must_use]
+    pub fn running(&self) -> u32 {
+        let running = self.with(|part| *part == Part::Running);
+        u32::try_from(running.count()).unwrap_or(u32::MAX)
+    }
+
     fn with(&self, is: impl Fn(&Part) -> bool) -> impl Iterator<Item = AgentId> {
         self.members
             .iter()

@@ -6,7 +6,7 @@ mod layout;
 
 use crate::summary::{Check, Group, MetricSummary, Summary, ThresholdResult, Unjudged};
 use crate::{Contains, Kind, Metric};
-pub use format::{bytes, clean, duration, number, share};
+pub use format::{bytes, clean, duration, label, number, share};
 pub use layout::{Class, Paint, Table, title};
 use std::collections::BTreeMap;
 

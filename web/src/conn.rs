@@ -1,6 +1,5 @@
 //! A connection: clear text or TLS, and not for ever with a peer that takes nothing.
 
-use crate::places::Place;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
+use trust::places::Place;
 
 /// A connection.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `server`, `conn`, `places` | from a listener to connections: TLS, bounded crowds, bounded waits |
+//! | `server`, `conn` | from a listener to connections: TLS, bounded crowds, bounded waits |
 //! | `router`, `guard`, `headers` | which requests are answered at all |
 //! | `login`, `sessions`, `attempts` | who asks |
 //! | `ask`, `read`, `start`, `act`, `events`, `report` | what is asked, and told |
@@ -25,7 +25,6 @@ mod headers;
 mod json;
 mod login;
 mod page;
-mod places;
 mod problem;
 mod read;
 mod report;

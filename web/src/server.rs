@@ -3,7 +3,6 @@
 use crate::conn::{Conn, Socket};
 use crate::login::From;
 use crate::page::{Limits, Page, closed};
-use crate::places::{Place, Places};
 use crate::router::router;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -20,7 +19,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
+use trust::places::{Place, Places};
 
+/// Connections in all.
+const CONNECTIONS: usize = 512;
+/// From one address. A browser holds up to six.
+const FROM_ONE: usize = 128;
 /// Largest head of a request, and most that waits to be written, in bytes.
 const BUFFER: usize = 64 << 10;
 /// Most headers of a request.
@@ -53,7 +57,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let page = Arc::new(page);
-    let (router, places) = (router(&page), Places::default());
+    let (router, places) = (router(&page), Places::new(CONNECTIONS, FROM_ONE));
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
     loop {

@@ -42,13 +42,7 @@ pub(super) fn config(
 }
 
 fn roots(extra: Vec<CertificateDer<'static>>) -> Result<RootCertStore, SharedError> {
-    let mut store = RootCertStore::empty();
-    // Also reads SSL_CERT_FILE and SSL_CERT_DIR. What it cannot read or parse is not fatal while something remains.
-    let native = rustls_native_certs::load_native_certs();
-    let (usable, _) = store.add_parsable_certificates(native.certs);
-    if usable == 0 {
-        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
+    let mut store = trust::web::roots();
     for certificate in extra {
         store.add(certificate).map_err(|error| {
             SharedError::Tls(format!("an extra root certificate cannot be used: {error}"))

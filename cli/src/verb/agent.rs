@@ -79,8 +79,7 @@ Examples:
 /// # Errors
 /// `Agent`, with the code that fits.
 pub(crate) async fn run(args: Args, terminal: &Terminal) -> Result<u8, Error> {
-    let mut signals = Signals::listen(terminal)
-        .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
+    let mut signals = Signals::listen(terminal)?;
     let name = args.name.clone().unwrap_or_else(host_name);
     let address = args.remote.access.address(&args.remote.controller)?;
     let bounds = args.bounds(&address)?;

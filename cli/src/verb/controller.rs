@@ -74,8 +74,7 @@ when it is started again on the same --runs (docs/run-directory.md).";
 /// `Listen` when it cannot listen, `Flags` when the directory of runs that was named cannot be used.
 pub(crate) async fn run(args: Args, terminal: &Terminal) -> Result<u8, Error> {
     let mut outputs = args.outputs.specs()?;
-    let mut signals = Signals::listen(terminal)
-        .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
+    let mut signals = Signals::listen(terminal)?;
     let listener = crate::embedded::listen(args.listen, "--listen").await?;
     let address = listener
         .local_addr()

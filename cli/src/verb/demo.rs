@@ -37,8 +37,7 @@ pub(crate) async fn run(args: Args, terminal: &Terminal) -> Result<u8, Error> {
     options
         .check()
         .map_err(|bad| Error::flags(bad.to_string(), "`throng demo --help` lists the options"))?;
-    let mut signals = Signals::listen(terminal)
-        .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
+    let mut signals = Signals::listen(terminal)?;
     let listener = crate::embedded::listen(args.listen, "--listen").await?;
     let address = listener
         .local_addr()

@@ -40,8 +40,7 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         .as_deref()
         .map(SummaryFile::claim)
         .transpose()?;
-    let signals = Signals::listen(terminal)
-        .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
+    let signals = Signals::listen(terminal)?;
     let control = args.remote.connect().await?;
     let watch = Watch {
         control: &control,

@@ -45,8 +45,7 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         .as_deref()
         .map(SummaryFile::claim)
         .transpose()?;
-    let signals = Signals::listen(terminal)
-        .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
+    let signals = Signals::listen(terminal)?;
     let mut control = args.remote.connect().await?;
     let runs = control.runs().await?;
     let (run, name) = chosen(&runs, args.run)?;

@@ -5,7 +5,7 @@ use crate::Refusal;
 use crate::change::{Asked, run_clock};
 use crate::fleet::Fleet;
 use crate::names;
-use crate::run::{Event, Part, Phase};
+use crate::run::{Event, Phase};
 use proto::v1::to_agent::Message;
 use proto::v1::{self, StopMode, change_request};
 
@@ -46,7 +46,7 @@ impl Active {
             .changes
             .make(&self.order.plan, request, &who, asked)
             .map_err(|error| Refusal::Wrong(error.0))?;
-        let agents = self.running();
+        let agents = self.run.running();
         if answer.new {
             self.outline
                 .change(&self.order.plan, self.changes.control.clone());
@@ -103,12 +103,6 @@ impl Active {
         })
     }
 
-    fn running(&self) -> u32 {
-        let running = |part: &Part| *part == Part::Running;
-        let members = self.run.members.values();
-        u32::try_from(members.filter(|member| running(&member.part)).count()).unwrap_or(u32::MAX)
-    }
-
     /// What was changed so far, for an agent.
     pub(super) fn desired(&self) -> Message {
         Message::Desired(proto::control::to_wire(
@@ -129,10 +123,7 @@ impl Active {
                 .members
                 .values()
                 .filter(|member| member.desired < version)
-                .filter(|member| {
-                    let part = self.run.members.get(&member.id).map(|m| &m.part);
-                    part == Some(&Part::Running)
-                })
+                .filter(|member| self.run.runs(member.id))
                 .map(|member| member.name.clone())
                 .collect();
             if !late.is_empty() {

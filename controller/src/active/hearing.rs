@@ -174,11 +174,7 @@ impl Active {
     }
 
     fn lease(&mut self, fleet: &Fleet, from: AgentId, id: AgentId, request: &v1::LeaseRequest) {
-        let running = self
-            .run
-            .members
-            .get(&id)
-            .is_some_and(|member| member.part == Part::Running);
+        let running = self.run.runs(id);
         let (Some(member), Some(pool)) =
             (self.members.get(&id), self.pools.get_mut(&request.scenario))
         else {

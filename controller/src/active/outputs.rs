@@ -4,7 +4,7 @@ use super::Active;
 use crate::clock;
 use crate::fleet::Fleet;
 use crate::output::{Feed, Labels, OutputFacts, Spec};
-use crate::run::{Ending, Part};
+use crate::run::Ending;
 use std::collections::BTreeSet;
 
 impl Active {
@@ -49,8 +49,7 @@ impl Active {
             let mut live = BTreeSet::new();
             for member in self.members.values() {
                 outputs.seat(member.seat, &member.name);
-                let part = self.run.members.get(&member.id).map(|member| &member.part);
-                if part == Some(&Part::Running) {
+                if self.run.runs(member.id) {
                     live.insert(member.seat);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::Active;
 use crate::fleet::Fleet;
-use crate::run::{AgentId, Part, Phase};
+use crate::run::{AgentId, Phase};
 use crate::view;
 use proto::v1::run_event;
 
@@ -31,10 +31,8 @@ impl Active {
                 .iter()
                 .map(|scenario| scenario.name.as_str())
                 .collect();
-            let running = self.members.values().filter(|member| {
-                let part = self.run.members.get(&member.id).map(|member| &member.part);
-                part == Some(&Part::Running)
-            });
+            let members = self.members.values();
+            let running = members.filter(|member| self.run.runs(member.id));
             self.rates.look(running, &names);
             self.tell_view(fleet, now);
         }
@@ -68,10 +66,8 @@ impl Active {
         if matches!(self.run.phase, Phase::Load { .. } | Phase::Drain { .. }) {
             self.gather.seconds.look(crate::progress::look(self, now));
         }
-        let running = self.members.values().filter(|member| {
-            let part = self.run.members.get(&member.id).map(|member| &member.part);
-            part == Some(&Part::Running)
-        });
+        let members = self.members.values();
+        let running = members.filter(|member| self.run.runs(member.id));
         let delivered = running.map(|member| {
             let ns = |run: u64| i64::try_from(run).unwrap_or(i64::MAX);
             let held = ns(self.gather.seconds.held_until(member.seat));

@@ -1,7 +1,6 @@
 //! From a listener to connections: a handshake each, in bounded time and from bounded crowds. Whoever fails costs a log line, and of
 //! those there are at most a few a second.
 
-use super::crowd::{Crowd, Place};
 use super::gate::{Door, Gate};
 use super::peer::{Conn, Peer, Socket};
 use crate::clock;
@@ -16,7 +15,12 @@ use tokio::task::JoinSet;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::Acceptor;
 use trust::identity;
+use trust::places::{Place, Places};
 
+/// Strangers in the doorway: connections that have not shown a certificate yet, in all,
+const STRANGERS: usize = 4096;
+/// and from one address. A fleet behind one NAT comes through the handshake in a moment.
+const FROM_ONE: usize = 256;
 /// For a handshake, from the first byte.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a stranger may stay to enrol.
@@ -52,7 +56,8 @@ pub(crate) async fn accept(
     door: Door,
     connections: mpsc::Sender<io::Result<Conn>>,
 ) {
-    let (crowd, complaints) = (Crowd::default(), Arc::new(Complaints::default()));
+    let strangers = Places::new(STRANGERS, FROM_ONE);
+    let complaints = Arc::new(Complaints::default());
     // Aborted with this future.
     let mut coming = JoinSet::new();
     loop {
@@ -70,7 +75,7 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let Some(place) = crowd.place(address.ip()) else {
+        let Some(place) = strangers.take(address.ip()) else {
             complaints.say(|| {
                 format!(
                     "{} has too many connections without a certificate; one was closed",

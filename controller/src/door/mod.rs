@@ -16,7 +16,6 @@
 mod accept;
 mod authority;
 pub mod books;
-mod crowd;
 mod gate;
 mod guard;
 mod peer;

@@ -1,6 +1,5 @@
 //! A connection that came through the door, and who is at its other end.
 
-use super::crowd::Place;
 use super::gate::Gate;
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +13,7 @@ use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 use trust::Identity;
+use trust::places::Place;
 
 /// How soon a revocation reaches connections that are there.
 const LOOK: Duration = Duration::from_secs(2);

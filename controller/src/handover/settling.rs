@@ -1,9 +1,9 @@
 //! Opening a change, putting it off, settling it: who is told what, and when.
 
 use super::{Action, At, Goal, Handover, LEAD_NS, MOST_TRIES, Open, Part, Seat, SeatChange};
-use super::{Standing, What};
+use super::{Standing, Vus, What};
 use crate::run::AgentId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long before a change holds it is decided: all have heard of it by then.
 pub(super) fn lead(rtt: u64) -> u64 {
@@ -99,9 +99,10 @@ impl Handover {
         if givers.is_empty() {
             return self.settle_open();
         }
+        let mut waiting = self.waiting();
         givers
             .into_iter()
-            .map(|agent| self.tell(agent, changes.clone()))
+            .map(|agent| self.tell(agent, changes.clone(), &mut waiting))
             .collect()
     }
 
@@ -194,7 +195,11 @@ impl Handover {
                         });
                     }
                 }
-                actions.extend(who.into_iter().map(|agent| self.begin(agent)));
+                let mut waiting = self.waiting();
+                for agent in who {
+                    let part = self.part(agent, self.changes.clone(), &mut waiting);
+                    actions.push(Action::Begin(agent, part));
+                }
                 actions.extend(self.waiting_again());
             }
         }
@@ -222,27 +227,35 @@ impl Handover {
     /// Everybody who makes load gets what is settled, under the newest epoch.
     fn tell_present(&mut self) -> Vec<Action> {
         let agents: Vec<AgentId> = self.present().map(|(_, seat)| seat.agent).collect();
+        let mut waiting = self.waiting();
         agents
             .into_iter()
-            .map(|agent| self.tell(agent, self.changes.clone()))
+            .map(|agent| self.tell(agent, self.changes.clone(), &mut waiting))
             .collect()
     }
 
-    fn tell(&mut self, agent: AgentId, changes: Vec<SeatChange>) -> Action {
-        Action::Assign(agent, self.part(agent, changes))
+    fn tell(
+        &mut self,
+        agent: AgentId,
+        changes: Vec<SeatChange>,
+        waiting: &mut BTreeMap<u32, Vus>,
+    ) -> Action {
+        Action::Assign(agent, self.part(agent, changes, waiting))
     }
 
-    fn begin(&mut self, agent: AgentId) -> Action {
-        Action::Begin(agent, self.part(agent, self.changes.clone()))
-    }
-
-    fn part(&mut self, agent: AgentId, changes: Vec<SeatChange>) -> Part {
+    /// An agent's part; what its seat waits for is taken out of what all wait for, which is reckoned once for everybody who is told.
+    fn part(
+        &mut self,
+        agent: AgentId,
+        changes: Vec<SeatChange>,
+        waiting: &mut BTreeMap<u32, Vus>,
+    ) -> Part {
         let seat = self.seat_of(agent).unwrap_or(u32::MAX);
         let part = Part {
             epoch: self.epoch,
             seat,
             changes,
-            waiting: self.waiting().remove(&seat).unwrap_or_default(),
+            waiting: waiting.remove(&seat).unwrap_or_default(),
         };
         self.told.insert(agent, part.clone());
         part

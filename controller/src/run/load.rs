@@ -115,11 +115,6 @@ impl Run {
         }
     }
 
-    fn runs(&self, id: AgentId) -> bool {
-        let member = self.members.get(&id);
-        member.is_some_and(|member| member.part == Part::Running)
-    }
-
     fn stop(&mut self, at: Moment, mode: StopMode, why: Why, text: String) -> Vec<Action> {
         let wait = match mode {
             StopMode::StopInterrupt => self.limits.grace,

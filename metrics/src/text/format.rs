@@ -2,6 +2,16 @@
 //!
 //! Times and shares are cut, not rounded: 99.999 % is not all of it.
 
+/// A label in Prometheus' text format: `name="value"`, with what the format wants escaped in the value.
+#[must_use]
+pub fn label(name: &str, value: &str) -> String {
+    let value = value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
+    format!("{name}=\"{value}\"")
+}
+
 /// A duration in nanoseconds: `850ns`, `13.5µs`, `148.21ms`, `6.2s`, `1m30s`, `2h0m5s`.
 #[must_use]
 pub fn duration(ns: f64) -> String {

@@ -68,8 +68,7 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
         .as_deref()
         .map(SummaryFile::claim)
         .transpose()?;
-    let signals = Signals::listen(terminal)
-        .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
+    let signals = Signals::listen(terminal)?;
     let kubectl = Kubectl {
         program: args.kubectl.clone(),
         namespace: args.namespace.clone(),

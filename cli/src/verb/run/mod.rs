@@ -69,8 +69,7 @@ pub(crate) async fn run(args: Args, common: &Common, terminal: &Terminal) -> Res
     source::compile(&bundle, color)?;
 
     // From here on there is something to end in order.
-    let signals = Signals::listen(terminal)
-        .map_err(|error| Error::Internal(format!("cannot listen for signals: {error}")))?;
+    let signals = Signals::listen(terminal)?;
 
     let wait_ms = u64::try_from(args.wait.as_millis()).unwrap_or(u64::MAX);
     let mut head = StartHead {

@@ -247,10 +247,11 @@ fn cause(error: &reqwest::Error) -> String {
 
 /// A client that trusts what this host trusts; never through a proxy to this host itself.
 fn client(url: &Url) -> Result<Client, String> {
+    let trust = trust::web::client().map_err(|error| error.to_string())?;
     let mut builder = Client::builder()
         .timeout(TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
-        .tls_backend_preconfigured(trust()?);
+        .tls_backend_preconfigured(trust);
     let local = match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
@@ -261,20 +262,6 @@ fn client(url: &Url) -> Result<Client, String> {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| cause(&error))
-}
-
-fn trust() -> Result<rustls::ClientConfig, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        // An empty image: Mozilla's.
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::output::encoder::Second;
 use crate::output::queue::Batch;
 use crate::output::spec::Trends;
 use bytes::Bytes;
+use metrics::text::label as label_text;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -41,11 +42,11 @@ impl Text {
         let series = self.remote.series(second, now);
         let points = series.len() as u64 + 1;
         let mut text = worded(&series);
-        let run = quoted(&second.labels.run);
+        let run = label_text("run", &second.labels.run);
         // Writing to a string does not fail.
         write!(
             text,
-            "# HELP throng_run_active Whether the run goes on.\n# TYPE throng_run_active gauge\nthrong_run_active{{run=\"{run}\"}} {}\n",
+            "# HELP throng_run_active Whether the run goes on.\n# TYPE throng_run_active gauge\nthrong_run_active{{{run}}} {}\n",
             u8::from(active)
         )
         .unwrap_or_default();
@@ -65,7 +66,7 @@ fn worded(series: &[TimeSeries]) -> String {
             .labels
             .iter()
             .filter(|label| label.name != "__name__")
-            .map(|label| format!("{}=\"{}\"", label.name, quoted(&label.value)))
+            .map(|label| label_text(&label.name, &label.value))
             .collect();
         let name = one.labels.iter().find(|label| label.name == "__name__");
         let name = name.map_or("", |label| label.value.as_str());
@@ -89,11 +90,4 @@ fn worded(series: &[TimeSeries]) -> String {
         .unwrap_or_default();
     }
     text
-}
-
-fn quoted(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
 }
