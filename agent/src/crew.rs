@@ -286,7 +286,7 @@ impl Crew {
     /// Running totals of each scenario, counted apart from the histograms.
     #[must_use]
     pub fn totals(&self) -> Vec<proto::v1::ScenarioTotals> {
-        totals(&self.names, &self.tallies)
+        totals(&self.names, &self.tallies, clock::now())
     }
 
     /// How this generator fares since T0.

@@ -23,6 +23,11 @@ impl Fence {
         self.until.fetch_max(until, Ordering::AcqRel);
     }
 
+    /// Open until `until` at the latest.
+    pub fn limit(&self, until: u64) {
+        self.until.fetch_min(until, Ordering::AcqRel);
+    }
+
     /// Shuts it for good.
     pub fn shut(&self) {
         self.until.store(0, Ordering::Release);

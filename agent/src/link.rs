@@ -169,7 +169,8 @@ impl<L: Load> Link<L> {
 
     async fn wait(&mut self, shutdown: Option<&mut oneshot::Receiver<()>>) -> Wake {
         let has_outgoing = self.core.has_outgoing(clock::boot_ns());
-        let deadline = self.core.deadline().map(instant);
+        let deadline = self.core.deadline();
+        let deadline = deadline.map(|at| instant(i64::try_from(at).unwrap_or(i64::MAX)));
         let (incoming, outgoing) = match &mut self.line {
             Some(line) => (
                 Some(&mut line.incoming),
@@ -414,11 +415,15 @@ impl<L: Load> Link<L> {
 }
 
 /// The moment at which the boot-time clock reads this.
-fn instant(boot_ns: u64) -> Instant {
+fn instant(boot_ns: i64) -> Instant {
     let (now, reads) = (clock::now(), clock::boot_ns());
-    let ahead = Duration::from_nanos(boot_ns.saturating_sub(reads)).min(FAR);
-    let behind = Duration::from_nanos(reads.saturating_sub(boot_ns));
-    now.checked_sub(behind).unwrap_or(now) + ahead
+    let ahead = i128::from(boot_ns) - i128::from(reads);
+    let by = Duration::from_nanos(u64::try_from(ahead.unsigned_abs()).unwrap_or(u64::MAX));
+    if ahead < 0 {
+        now.checked_sub(by).unwrap_or(now)
+    } else {
+        now + by.min(FAR)
+    }
 }
 
 /// Awaits what is given; forever if nothing is.

@@ -6,7 +6,7 @@ use crate::error::Error;
 use plan::Bundle;
 use proto::v1::control_client::ControlClient;
 use proto::v1::{
-    AgentInfo, AgentsRequest, ChangeReply, ChangeRequest, RunEvent, RunInfo, RunsRequest,
+    AgentsReply, AgentsRequest, ChangeReply, ChangeRequest, RunEvent, RunInfo, RunsRequest,
     StartHead, StartReply, StopMode, StopRequest, WatchRequest,
 };
 use std::sync::Arc;
@@ -127,11 +127,11 @@ impl Control {
             .map_err(|status| self.meaning(&status))
     }
 
-    /// The agents it knows.
-    pub(crate) async fn agents(&mut self) -> Result<Vec<AgentInfo>, Error> {
+    /// The agents it knows, and who was refused lately.
+    pub(crate) async fn agents(&mut self) -> Result<AgentsReply, Error> {
         let answer = self.client.agents(timed(AgentsRequest {})).await;
         answer
-            .map(|reply| reply.into_inner().agents)
+            .map(tonic::Response::into_inner)
             .map_err(|status| self.meaning(&status))
     }
 

@@ -44,6 +44,20 @@ pub(crate) enum Error {
         /// What the system said.
         why: String,
     },
+    /// Data files that are too large together to be sent to every agent.
+    #[error(
+        "{scenario}: its data files come to {length} as they are sent, and {most} is the most: {what}"
+    )]
+    TooLarge {
+        /// The scenario.
+        scenario: String,
+        /// The files, the largest first.
+        what: String,
+        /// How much that is on the wire.
+        length: String,
+        /// How much may be.
+        most: String,
+    },
     /// A k6 script.
     #[error("{path}: scripts are not supported yet, only scenario files in YAML")]
     Script {
@@ -166,6 +180,7 @@ impl Error {
             | Self::NoSuchFile { .. }
             | Self::Read { .. }
             | Self::Data { .. }
+            | Self::TooLarge { .. }
             | Self::Script { .. }
             | Self::Fetch { .. }
             | Self::Compile(_)
@@ -200,6 +215,7 @@ impl Error {
                 Some("a target's URL begins with http:// or https://".to_owned())
             }
             Self::NoSuchFile { .. } => Some("`throng run --demo` runs the built-in scenario; docs/scenarios.md shows how to write one".to_owned()),
+            Self::TooLarge { .. } => Some("send fewer rows or columns (a byte takes up to four on the way), or have `setup` give them".to_owned()),
             Self::Data { .. } => Some("paths under `data` are relative to the scenario file".to_owned()),
             Self::Script { .. } => {
                 Some("docs/coming-from-k6.md sets a k6 script beside the same flow in YAML, line by line".to_owned())

@@ -17,6 +17,9 @@ const FETCH: Duration = Duration::from_secs(30);
 /// Largest scenario or data file, in bytes: it travels to every agent.
 const LARGEST: u64 = proto::MAX_BUNDLE as u64;
 
+/// Data files that a refusal names.
+const NAMED: usize = 5;
+
 /// What the first argument of `throng run` is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Given {
@@ -91,7 +94,7 @@ pub(crate) fn pack(bundle: &Bundle) -> std::io::Result<Vec<u8>> {
     buffer.into_inner()?.finish()
 }
 
-fn unpack(bytes: &[u8]) -> std::io::Result<Bundle> {
+pub(crate) fn unpack(bytes: &[u8]) -> std::io::Result<Bundle> {
     // Bytes of data files are written as numbers, up to four letters each.
     let most = 4 * LARGEST;
     let mut text = Vec::new();
@@ -169,7 +172,70 @@ pub(crate) async fn bundle(
         let bytes = read_data(&file, folder.as_deref(), &bundle.name)?;
         bundle.files.insert(file, bytes);
     }
+    fits(&bundle, LARGEST)?;
     Ok(bundle)
+}
+
+/// Refuses what is too large only together, or as it travels: before anything is sent.
+fn fits(bundle: &Bundle, most: u64) -> Result<(), Error> {
+    // A byte of a data file takes up to four letters.
+    let files: usize = bundle.files.values().map(Vec::len).sum();
+    if 4 * files as u64 <= most / 2 {
+        return Ok(());
+    }
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, bundle)
+        .map_err(|error| Error::Internal(format!("the bundle cannot be written: {error}")))?;
+    if length.0 <= most {
+        return Ok(());
+    }
+    let mut names: Vec<(usize, &String)> = bundle
+        .files
+        .iter()
+        .map(|(name, bytes)| (bytes.len(), name))
+        .collect();
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    let named: Vec<String> = names
+        .iter()
+        .take(NAMED)
+        .map(|(bytes, name)| format!("{name} ({})", size(*bytes as u64)))
+        .collect();
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    Err(Error::TooLarge {
+        scenario: bundle.name.clone(),
+        what: format!("{}{more}", named.join(", ")),
+        length: size(length.0),
+        most: size(most),
+    })
+}
+
+/// For people, in binary units.
+#[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1_024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+/// Counts what is written.
+struct Length(u64);
+
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Refuses a bundle that does not compile, with every problem at once, in colours if wanted.
@@ -315,6 +381,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
@@ -346,6 +413,24 @@ mod tests {
             given(Some("http://h/"), true, false).ok(),
             None,
             "two targets"
+        );
+    }
+
+    #[test]
+    fn files_that_are_too_large_only_together_are_named_with_their_sizes() {
+        let mut bundle = Bundle {
+            name: "a.yaml".to_owned(),
+            ..Bundle::default()
+        };
+        for (name, bytes) in [("few.csv", 200), ("many.csv", 700)] {
+            bundle.files.insert(name.to_owned(), vec![b'1'; bytes]);
+        }
+        let length = serde_json::to_vec(&bundle).unwrap().len() as u64;
+        assert!(fits(&bundle, length).is_ok());
+        let error = fits(&bundle, length - 1).unwrap_err().to_string();
+        assert!(
+            error.contains("many.csv (700 B), few.csv (200 B)") && error.contains("3.0 KiB"),
+            "{error}"
         );
     }
 }

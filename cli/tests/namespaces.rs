@@ -13,12 +13,16 @@ mod counts;
 
 #[path = "namespaces/chaos.rs"]
 mod chaos;
+#[path = "namespaces/deck.rs"]
+mod deck;
 #[path = "namespaces/hosts.rs"]
 mod hosts;
 #[path = "namespaces/network.rs"]
 mod network;
 #[path = "namespaces/stalls.rs"]
 mod stalls;
+#[path = "namespaces/witness.rs"]
+mod witness;
 
 use common::{Folder, Standing, repository, said};
 use network::Network;

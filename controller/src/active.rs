@@ -1,5 +1,6 @@
 //! One run being acted out: what its machine decides is sent, what agents say is noted, what is due by time is done.
 
+mod ahead;
 mod changing;
 mod handing;
 mod hearing;
@@ -19,7 +20,6 @@ use crate::logs::Logs;
 use crate::member::Member;
 use crate::outline::Outline;
 use crate::phases::Phases;
-use crate::progress::Pace;
 use crate::report::Away;
 use crate::run::{Action, AgentId, Ending, Event, Limits, Moment, Needs, Phase, PhaseProblem, Run};
 use crate::view::marks::Marks;
@@ -28,7 +28,7 @@ use crate::weights::Weights;
 use metrics::Outcome;
 use plan::{PhaseKind, Plan};
 use proto::v1::{
-    self, Level, LogLine, PhaseTrouble, RunEvent, RunOver, RunState, StateChanged, StopMode,
+    self, Level, LogLine, PhaseTrouble, RunEvent, RunOver, RunState, StateChanged, StopMode, View,
     run_event,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -144,12 +144,15 @@ pub struct Active {
     /// Once it has ended.
     pub over: Option<RunOver>,
     version: String,
-    pace: Pace,
     /// What charts mark.
     pub marks: Marks,
     /// Iterations that begin a second; known while somebody watches.
     pub rates: Rates,
+    /// How it stood when somebody looked in this second.
+    seen: Option<View>,
     state: StateChanged,
+    /// T0 has passed.
+    begun: bool,
     events: broadcast::Sender<RunEvent>,
     next_progress: u64,
     next_view: u64,
@@ -202,9 +205,10 @@ impl Active {
             ending: None,
             over: None,
             version,
-            pace: Pace::default(),
+            begun: false,
             marks: Marks::new(&order.plan),
             rates: Rates::default(),
+            seen: None,
             state: StateChanged {
                 state: RunState::StateChecked.into(),
                 text: String::new(),
@@ -240,11 +244,15 @@ impl Active {
 
     /// What a new watcher is told first, and what follows.
     #[must_use]
-    pub fn watch(&self, fleet: &Fleet, now: u64) -> (Vec<RunEvent>, broadcast::Receiver<RunEvent>) {
+    pub fn watch(
+        &mut self,
+        fleet: &Fleet,
+        now: u64,
+    ) -> (Vec<RunEvent>, broadcast::Receiver<RunEvent>) {
         let first = [
             run_event::Event::State(self.state.clone()),
             run_event::Event::Seconds(self.gather.seconds.all()),
-            run_event::Event::View(crate::view::of(self, fleet, now)),
+            run_event::Event::View(self.view(fleet, now)),
         ];
         (first.map(event).into(), self.events.subscribe())
     }
@@ -436,14 +444,16 @@ impl Active {
         }
         self.tick_shares(fleet, now);
         let Some(t0) = self.t0 else { return false };
+        if now >= t0 && !std::mem::replace(&mut self.begun, true) {
+            // That load is to begin is told to nobody who comes from here on.
+            self.state.text.clear();
+        }
         if now >= self.next_progress {
             self.next_progress = now.saturating_add(PROGRESS_NS);
             for line in self.logs.flush() {
                 self.tell(run_event::Event::Log(line));
             }
-            let progress = self.pace.progress(self, now);
-            self.pace.seen(now, progress.requests);
-            self.tell(run_event::Event::Progress(progress));
+            self.tell_progress(now);
         }
         if now >= self.next_thresholds && matches!(self.run.phase, Phase::Load { .. }) {
             self.next_thresholds = now.saturating_add(THRESHOLDS_NS);

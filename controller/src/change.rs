@@ -41,6 +41,8 @@ pub struct Asked {
     pub unix_ms: u64,
     /// The longest round trip of the run's agents.
     pub rtt: u64,
+    /// Run time from which the newest hand-over of a share holds: nothing changes before it, so that all agree whose is what is due by then.
+    pub handed: u64,
     /// Stage time at which the last stage ends.
     pub length: u64,
 }
@@ -67,6 +69,8 @@ pub struct Changes {
     max_pause: u64,
     /// From when the newest version holds, until it is known who confirmed it.
     unconfirmed: Option<u64>,
+    /// Earlier versions by which somebody may still go, in order.
+    earlier: Vec<Control>,
 }
 
 impl Changes {
@@ -136,7 +140,8 @@ impl Changes {
                 (scaled, format!("{} {}", names.join(", "), worded(change)))
             }
         };
-        self.control = control;
+        self.earlier
+            .push(std::mem::replace(&mut self.control, control));
         self.annotations.push(Annotation {
             from_ms: from as f64 / 1e6,
             asked_ms: asked.run as f64 / 1e6,
@@ -189,6 +194,19 @@ impl Changes {
         })
     }
 
+    /// By what somebody may have gone who had confirmed no more than this version: that one and those after it, without the newest.
+    pub fn gone_by(&self, confirmed: u64) -> impl Iterator<Item = &Control> {
+        let after = self
+            .earlier
+            .partition_point(|control| control.version() < confirmed);
+        self.earlier[after..].iter()
+    }
+
+    /// Everybody has confirmed this version.
+    pub fn confirmed(&mut self, version: u64) {
+        self.earlier.retain(|control| control.version() >= version);
+    }
+
     /// From when a change can hold: when all agents have heard of it, and not before any earlier change.
     fn from(&self, asked: Asked) -> u64 {
         let lead = LEAD_NS.max(asked.rtt.saturating_mul(4));
@@ -198,7 +216,8 @@ impl Changes {
             .map(|pause| pause.to.unwrap_or(pause.from))
             .chain(self.control.scales().iter().map(|scale| scale.from));
         let last = last.max().unwrap_or(0);
-        u64::try_from(soon.max(0)).unwrap_or(u64::MAX).max(last)
+        let soon = u64::try_from(soon.max(0)).unwrap_or(u64::MAX);
+        soon.max(last).max(asked.handed)
     }
 
     /// Run time at which the last stage ends, a pause that nobody has ended taking as long as it may.

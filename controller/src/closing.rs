@@ -14,7 +14,7 @@ use crate::verdict::{Evidence, Grade, Verdict, Witness};
 use metrics::summary::Unjudged;
 use metrics::{Judged, Metric, Summary, SummaryOptions, TrendStat};
 use plan::{Plan, Step};
-use proto::v1::{RunOver, StopMode};
+use proto::v1::{RunOver, ScenarioTotals, StopMode};
 use std::time::Duration;
 
 /// Makes the report of a run that ends now.
@@ -85,9 +85,16 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
                 };
                 Some((member.seat as usize, until))
             });
-            active
-                .outline
-                .promises(&shares, &active.pools, cut, &sure.collect())
+            let ahead = members
+                .iter()
+                .map(|member| (member.seat as usize, member.ahead.clone()));
+            active.outline.promises(
+                &shares,
+                &active.pools,
+                cut,
+                &sure.collect(),
+                &ahead.collect(),
+            )
         }
         _ => Vec::new(),
     };
@@ -107,7 +114,10 @@ fn report(active: &mut Active, ending: &Ending, now: u64) -> Report {
             .service_time(&[0.5])
             .and_then(|quantiles| quantiles.first().copied()),
         conservation: began.then(|| conservation.clone()),
-        overflow: active.gather.count(Metric::OverflowSamples) + active.gather.store().overflow(),
+        overflow: active
+            .gather
+            .count(Metric::OverflowSamples)
+            .saturating_add(active.gather.store().overflow()),
         local_errors: active.gather.local_errors(),
         clamped: active.gather.store().clamped(),
         unjournaled: active.unjournaled.is_some(),
@@ -214,8 +224,9 @@ pub fn count_never_begun(active: &mut Active, now: u64) {
         let begun = active.members.values().filter(|member| done(member.seat));
         let unused: u64 = begun
             .map(|member| {
-                pool.granted_to(member.seat)
-                    .saturating_sub(member.of(name, |totals| totals.begun + totals.dropped))
+                let made = |totals: &ScenarioTotals| totals.begun.saturating_add(totals.dropped);
+                let granted = pool.granted_to(member.seat);
+                granted.saturating_sub(member.of(name, made))
             })
             .sum();
         let never = pool.total() - pool.granted() + unused;

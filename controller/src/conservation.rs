@@ -3,6 +3,7 @@
 //! open and counted: planned = begun + dropped + expired + lost + unaccounted; closed: planned = held + short + lost + unaccounted, in
 //! VU-seconds; each seat's share is what was its own while it was its own; begun = completed + interrupted + in flight; requests counted by agents = requests merged. Pure.
 
+use crate::plausible;
 use proto::v1::ScenarioTotals;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,9 @@ pub struct Promise {
     /// By seat: of its share, what was due before it surely made no load any more. All of it, unless it was lost; of one that is late
     /// what was due before the run was cut short.
     pub sure: Vec<u128>,
+    /// By seat: of the arrivals that were ever its own, those that it may have begun before it heard that a change puts them off, or takes
+    /// them away. What it did of them was planned when it did it.
+    pub ahead: Vec<u128>,
     /// True if shares changed hands: what finished on one agent then came late to another.
     pub moved: bool,
     /// Of nobody: indexes that were never leased.
@@ -48,6 +52,8 @@ pub enum Basis {
     DoneUntilStopped,
     /// Its share is what it leased; what it did not begin was dropped.
     Leased,
+    /// All of its share, which nobody can take over: what it had not begun when it left in order is lost.
+    Unmoved,
 }
 
 /// How an agent's part ended.
@@ -179,7 +185,8 @@ pub struct Requests {
 /// How much of what the agents saw was merged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Completeness {
-    /// Agent-seconds merged ÷ agent-seconds held, 0..=1.
+    /// Agent-seconds merged ÷ agent-seconds held, and at most requests merged ÷ requests counted by the agents' running totals, which
+    /// know nothing of intervals. 0..=1.
     pub share: f64,
     /// Intervals that are known to exist.
     pub intervals: u64,
@@ -195,14 +202,15 @@ impl Conservation {
     /// The books of a run. `accounts` are by seat; `http_reqs` is the merged counter; `rejected` counts corrupt intervals.
     #[must_use]
     pub fn new(promises: &[Promise], accounts: &[Account], http_reqs: u64, rejected: u64) -> Self {
+        let requests = requests(accounts, http_reqs);
         Self {
             scenarios: promises
                 .iter()
                 .map(|promise| line(promise, accounts))
                 .collect(),
             iterations: iterations(accounts),
-            requests: requests(accounts, http_reqs),
-            completeness: completeness(accounts, rejected),
+            completeness: completeness(accounts, rejected, &requests),
+            requests,
         }
     }
 
@@ -282,14 +290,16 @@ struct Sums {
 impl Sums {
     fn seat(&mut self, promise: &Promise, seat: usize, account: &Account) {
         let of = |shares: &[u128]| shares.get(seat).copied().unwrap_or(0) as i128;
-        let (share, sure) = (of(&promise.shares), of(&promise.sure));
+        let (share, sure, ahead) = (of(&promise.shares), of(&promise.sure), of(&promise.ahead));
         let totals = account
             .totals
             .iter()
             .find(|totals| totals.scenario == promise.scenario);
         let totals = totals.cloned().unwrap_or_default();
         match promise.unit {
-            Unit::Iterations => self.iterations(promise, account.fate, (share, sure), &totals),
+            Unit::Iterations => {
+                self.iterations(promise, account.fate, (share, sure, ahead), &totals)
+            }
             Unit::VuSeconds => self.vu_time(account.fate, (share, sure), &totals),
         }
     }
@@ -307,7 +317,7 @@ impl Sums {
         &mut self,
         promise: &Promise,
         fate: Fate,
-        (share, sure): (i128, i128),
+        (share, sure, ahead): (i128, i128, i128),
         totals: &ScenarioTotals,
     ) {
         let due = i128::from(totals.due);
@@ -320,7 +330,9 @@ impl Sums {
         let planned = match (fate, promise.basis) {
             (Fate::Done | Fate::Drained, Basis::DueUntilStopped) => due,
             (Fate::Done | Fate::Drained, Basis::DoneUntilStopped) => accounted,
-            (Fate::Done | Fate::Drained | Fate::Late | Fate::Unused, _) => share,
+            (Fate::Done | Fate::Drained | Fate::Late | Fate::Unused, _) => {
+                share.max(accounted.min(ahead))
+            }
             // It may have gone on for a moment longer than the controller reckons.
             (Fate::Lost | Fate::Left, _) => share.max(accounted),
         };
@@ -343,6 +355,10 @@ impl Sums {
             }
             (Fate::Done | Fate::Drained, Basis::Leased) => {
                 self.dropped += (planned - accounted).max(0);
+                self.unaccounted += (planned - accounted).min(0);
+            }
+            (Fate::Drained, Basis::Unmoved) => {
+                self.lost += (planned - accounted).max(0);
                 self.unaccounted += (planned - accounted).min(0);
             }
             (fate, _) => {
@@ -392,8 +408,8 @@ pub fn gap_of(promises: &[Promise], seat: usize, account: &Account) -> Gap {
         let count = |number: i128| u64::try_from(number).unwrap_or(0);
         match promise.unit {
             Unit::Iterations => {
-                gap.iterations += count(sum.lost);
-                gap.silent += count(sum.unaccounted);
+                gap.iterations = gap.iterations.saturating_add(count(sum.lost));
+                gap.silent = gap.silent.saturating_add(count(sum.unaccounted));
             }
             Unit::VuSeconds => gap.vu_seconds += (sum.lost + sum.unaccounted) as f64 / 1e9,
         }
@@ -404,13 +420,18 @@ pub fn gap_of(promises: &[Promise], seat: usize, account: &Account) -> Gap {
 fn iterations(accounts: &[Account]) -> Iterations {
     let mut sum = Iterations::default();
     for totals in accounts.iter().flat_map(|account| &account.totals) {
-        sum.begun += totals.begun;
-        sum.completed += totals.completed;
-        sum.interrupted += totals.interrupted;
-        sum.in_flight += totals.in_flight;
+        for (sum, count) in [
+            (&mut sum.begun, totals.begun),
+            (&mut sum.completed, totals.completed),
+            (&mut sum.interrupted, totals.interrupted),
+            (&mut sum.in_flight, totals.in_flight),
+        ] {
+            *sum = sum.saturating_add(count);
+        }
     }
-    let known = sum.completed + sum.interrupted + sum.in_flight;
-    sum.unknown = i64::try_from(i128::from(sum.begun) - i128::from(known)).unwrap_or(i64::MAX);
+    let known = [sum.completed, sum.interrupted, sum.in_flight];
+    let known: i128 = known.into_iter().map(i128::from).sum();
+    sum.unknown = signed(i128::from(sum.begun) - known);
     sum
 }
 
@@ -420,43 +441,52 @@ fn requests(accounts: &[Account], http_reqs: u64) -> Requests {
         ..Requests::default()
     };
     for account in accounts {
-        let counted: u64 = account.totals.iter().map(|totals| totals.requests).sum();
+        let totals = &account.totals;
+        let counted = plausible::sum(totals.iter().map(|totals| totals.requests));
         // A lost agent's intervals may be newer than its last totals.
         let counted = if account.fate.delivered() {
             counted
         } else {
             counted.max(account.requests_merged)
         };
-        sum.counted += counted;
-        sum.cut += account
-            .totals
-            .iter()
-            .map(|totals| totals.requests_cut)
-            .sum::<u64>();
+        sum.counted = sum.counted.saturating_add(counted);
+        let cut = plausible::sum(totals.iter().map(|totals| totals.requests_cut));
+        sum.cut = sum.cut.saturating_add(cut);
         if !account.fate.delivered() {
-            sum.lost += counted.saturating_sub(account.requests_merged);
+            let lost = counted.saturating_sub(account.requests_merged);
+            sum.lost = sum.lost.saturating_add(lost);
         }
     }
     let rest = i128::from(sum.counted) - i128::from(sum.merged) - i128::from(sum.lost);
-    sum.unaccounted = i64::try_from(rest).unwrap_or(i64::MAX);
+    sum.unaccounted = signed(rest);
     sum
 }
 
-fn completeness(accounts: &[Account], rejected: u64) -> Completeness {
-    let merged: u64 = accounts.iter().map(|account| account.intervals).sum();
-    let missing: u64 = accounts.iter().map(|account| account.missing).sum();
+/// As it is, or the nearest there is.
+fn signed(number: i128) -> i64 {
+    number.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+fn completeness(accounts: &[Account], rejected: u64, requests: &Requests) -> Completeness {
+    let merged = plausible::sum(accounts.iter().map(|account| account.intervals));
+    let missing = plausible::sum(accounts.iter().map(|account| account.missing));
     let merged_ns: u128 = accounts
         .iter()
         .map(|account| account.merged_ns.min(account.held_ns))
         .sum();
     let held_ns: u128 = accounts.iter().map(|account| account.held_ns).sum();
+    let of_time = match held_ns {
+        0 => 0.0,
+        held => merged_ns as f64 / held as f64,
+    };
+    // How long the missing intervals were is not known where an agent added some up; how many requests are in them is.
+    let of_requests = match requests.counted {
+        0 => 1.0,
+        counted => requests.merged as f64 / counted as f64,
+    };
     Completeness {
-        share: if held_ns == 0 {
-            0.0
-        } else {
-            merged_ns as f64 / held_ns as f64
-        },
-        intervals: merged + missing,
+        share: of_time.min(of_requests),
+        intervals: merged.saturating_add(missing),
         merged,
         rejected,
         agents: accounts

@@ -2,10 +2,12 @@
 //!
 //! A loop over [`Input`]; nothing in it waits. Streams are read, and heartbeats answered, by tasks of their own.
 
+mod reckoning;
 mod recording;
 mod resume;
 mod reviving;
 mod runs;
+mod seeing;
 mod waking;
 
 use recording::Later;
@@ -82,6 +84,16 @@ pub enum Input {
 struct Past {
     info: RunInfo,
     over: RunOver,
+    /// How it stood in the end; not kept on the disk.
+    view: Option<Box<v1::View>>,
+}
+
+impl Past {
+    /// One of an earlier life of the controller.
+    fn kept(info: RunInfo, over: RunOver) -> Self {
+        let view = None;
+        Self { info, over, view }
+    }
 }
 
 /// Everything the controller knows.
@@ -139,17 +151,20 @@ impl Director {
             tokio::select! {
                 _ = ticks.tick() => {
                     let (now, unix) = (clock::now(), clock::unix_ns());
-                    self.behind(now, lag.look(now, inbox.len()));
-                    if let Some(step) = wall.look(clock::unshifted(now), i128::from(unix)) {
-                        self.wall_was_set(step);
-                    }
+                    // By the clock that nobody sets: one that was corrected is not late.
+                    let boot = clock::unshifted(now);
+                    let seen = v1::SawItself {
+                        behind_ns: lag.look(boot, inbox.len()).max(self.disk_owes(now)),
+                        wall_step_s: wall.look(boot, i128::from(unix)).unwrap_or(0.0),
+                    };
+                    self.saw_itself(now, seen);
                     self.tick(now);
                 }
                 () = written(&mut news) => self.told_by_disk(clock::now()),
                 input = inbox.recv() => match input {
                     Some(input) => {
                         let now = clock::now();
-                            lag.took();
+                        lag.took();
                         self.take(now, input);
                     }
                     None => self.shutdown(clock::now()),
@@ -200,7 +215,14 @@ impl Director {
                 self.later(move || drop(reply.send(answer)));
             }
             Input::Watch(run, reply) => {
-                let _ = reply.send(self.watch(now, &run));
+                let answer = self.watch(now, &run);
+                // Whoever asked may have gone meanwhile.
+                let say = move || drop(reply.send(answer));
+                match self.active_or_waiting(&run) {
+                    Some(_) => say(),
+                    // An end is told once it is kept, to whoever asks as to those who watch.
+                    None => self.later(say),
+                }
             }
             Input::Stop(request, reply) => {
                 let answer = self.stop(now, &request);
@@ -339,7 +361,7 @@ impl Director {
         self.record_said(now, id, run, &mut said);
         if let Said::Heartbeat(heartbeat) = &said {
             if self.recovering {
-                self.recover_clock(now, heartbeat);
+                self.recover_clock(now, id, heartbeat);
             }
             self.fleet.heard(id, heartbeat);
             if heartbeat.run.is_empty() {
@@ -407,27 +429,6 @@ impl Director {
         self.time(now);
         self.check_point(now);
         self.settle(now);
-    }
-
-    /// Nothing but labels goes by the wall clock: that it was set is said, so that nobody wonders at them.
-    fn wall_was_set(&mut self, step: f64) {
-        let way = if step < 0.0 { "back" } else { "forward" };
-        let text = format!(
-            "the controller's wall clock was set {way} by {:.1} s; load, leases and measurements do not go by it",
-            step.abs()
-        );
-        match &mut self.active {
-            Some(active) => active.note(text),
-            None => tracing::warn!("{text}"),
-        }
-    }
-
-    /// It is so far behind with what it is told; or its disk with what it is to write.
-    fn behind(&mut self, now: u64, inbox: u64) {
-        let disk = self.journal.as_ref().map_or(0, |j| j.owing_for(now));
-        if let Some(active) = &mut self.active {
-            active.behind(inbox.max(disk));
-        }
     }
 
     fn time(&mut self, now: u64) {

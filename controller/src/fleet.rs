@@ -89,7 +89,7 @@ impl Fleet {
                 && agent.hello.identity == hello.identity
         });
         if let Some((id, agent)) = same {
-            agent.link.close();
+            link.replaces(&agent.link);
             agent.link = link;
             agent.connection = connection;
             agent.connected = true;
@@ -148,7 +148,7 @@ impl Fleet {
     pub fn heard(&mut self, id: AgentId, heartbeat: &Heartbeat) {
         if let Some(agent) = self.agents.get_mut(&id) {
             if heartbeat.rtt_ns > 0 {
-                agent.rtt = heartbeat.rtt_ns;
+                agent.rtt = heartbeat.rtt_ns.min(crate::plausible::RTT_NS);
                 agent.offset = heartbeat.offset_ns;
             }
             agent.health = heartbeat.health.or(agent.health);
@@ -481,6 +481,22 @@ mod tests {
             "it has its lease to come back"
         );
         assert_eq!(fleet.expire(16 * S, 5 * S).len(), 1);
+    }
+
+    #[test]
+    fn a_hello_that_comes_late_on_an_older_connection_shortens_no_lease() {
+        let mut fleet = Fleet::default();
+        // The older one is opened, and its hello is stuck; the agent dials again, and is answered there.
+        let ((older, _older_stream), (newer, _stream)) = (link(4 * S), link(8 * S));
+        fleet.join(hello("a", 1), newer.clone(), 2);
+        assert!(newer.answer(1, 10 * S));
+        assert_eq!(fleet.join(hello("a", 1), older, 1), Joined::Again(0));
+        assert!(!newer.answer(2, 11 * S), "it was replaced");
+        assert!(
+            fleet.expire(15 * S, 5 * S).is_empty(),
+            "it was answered at 10 s"
+        );
+        assert_eq!(fleet.expire(16 * S, 5 * S)[0].sure, 15 * S);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Knows seats and numbers; knows nothing of streams or of what is done with the merged data.
 
 use crate::output::Feed;
+use crate::plausible;
 use crate::view::seconds::Seconds;
 use metrics::delivery::Arrival;
 use metrics::{Delivery, Interval, Judged, Metric, Series, Store, Tags, Value};
@@ -105,6 +106,14 @@ impl Gather {
             self.delivery.accept(seat, incarnation, sequence, 0, 0);
             return Taken::Again(expected - 1);
         }
+        if sequence - expected > plausible::INTERVALS {
+            // One that says so skipped nothing: it is not numbered by throng.
+            self.rejected += 1;
+            let what = format!(
+                "interval {sequence} refused: {expected} was due, and nobody makes so many"
+            );
+            return Taken::Refused(sequence, what);
+        }
         let content = content
             .map_err(|rejected| rejected.to_string())
             .and_then(|interval| {
@@ -134,7 +143,7 @@ impl Gather {
                 let covered = i128::from(interval.to.max(0)) - i128::from(interval.from.max(0));
                 delivered.merged_ns += u128::try_from(covered).unwrap_or(0);
                 delivered.until = delivered.until.max(interval.to);
-                delivered.requests += requests(&interval);
+                delivered.requests = delivered.requests.saturating_add(requests(&interval));
                 self.store.merge_interval(&interval);
                 self.seconds.observe(&interval);
                 if let Some(outputs) = &mut self.outputs {
@@ -156,14 +165,14 @@ impl Gather {
 
     /// Takes what setup or teardown measured; belongs to no seat's books. The requests in it.
     pub fn phase(&mut self, intervals: &[Interval]) -> u64 {
-        let sum = intervals.iter().map(requests).sum();
+        let sum = plausible::sum(intervals.iter().map(requests));
         for interval in intervals {
             self.store.merge_interval(interval);
         }
         if let Some(outputs) = &mut self.outputs {
             outputs.phase(intervals.to_vec(), crate::clock::unix_ns());
         }
-        self.phases += sum;
+        self.phases = self.phases.saturating_add(sum);
         sum
     }
 
@@ -306,12 +315,10 @@ impl Gather {
 
 fn requests(interval: &Interval) -> u64 {
     let counters = interval.series.iter().flat_map(|series| &series.values);
-    counters
-        .filter_map(|(metric, value)| match value {
-            Value::Counter(sum) if *metric == Metric::HttpReqs => Some(*sum as u64),
-            _ => None,
-        })
-        .sum()
+    plausible::sum(counters.filter_map(|(metric, value)| match value {
+        Value::Counter(sum) if *metric == Metric::HttpReqs => Some(*sum as u64),
+        _ => None,
+    }))
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@
 //! they give it up by the run time from which it holds, or cannot make load any more. What a lost agent had needs nobody's consent.
 //! An answer that does not come in time, or says that the order came too late, puts the same change off, to twice the lead each
 //! time; after [`MOST_TRIES`] it is given up. So every hand-over ends. Knows agents by number and [`Shares`]; sends nothing.
+//!
+//! An index is its owner's at the run time at which it is due. So nothing changes hands while somebody may have begun what a pause or
+//! a scale has put off ([`At::ahead`]): whoever took over would begin it once more. A lost share's gap lasts that much longer.
 
 #[cfg(test)]
 #[path = "handover/laws.rs"]
@@ -16,6 +19,7 @@ mod table;
 mod waiting;
 
 pub use model::*;
+pub(crate) use settling::lead;
 
 use crate::run::AgentId;
 use plan::{OnAgentLoss, Shares};
@@ -142,7 +146,12 @@ impl Handover {
         if self.closed {
             return Vec::new();
         }
-        let mut actions = match event {
+        let mut actions = if at.ahead {
+            self.withdraw()
+        } else {
+            Vec::new()
+        };
+        actions.extend(match event {
             Event::Idle(candidates) => self.idle(at, candidates),
             Event::Answered(agent, epoch, answer) => self.answered(at, agent, epoch, answer),
             Event::Held(agent, epoch, vus) => self.holds(agent, epoch, vus),
@@ -151,7 +160,7 @@ impl Handover {
             Event::Finished(agent) => self.finished(at, agent),
             Event::Tick => self.tick(at),
             Event::Close => return self.close(),
-        };
+        });
         while self.open.is_none() {
             let more = self.next(at);
             if more.is_empty() {
@@ -200,6 +209,21 @@ impl Handover {
     #[must_use]
     pub fn shares(&self) -> Option<Shares> {
         self.shares_with(&self.changes)
+    }
+
+    /// Run time from which the newest change holds, settled or told to those who give; 0 if there is none.
+    #[must_use]
+    pub fn holds_from(&self) -> u64 {
+        let open = self.open.as_ref().map(|open| open.from);
+        let settled = self.changes.last().map(|change| change.from);
+        open.max(settled).unwrap_or(0)
+    }
+
+    /// True if an agent's lost share waits until it can be handed on.
+    #[must_use]
+    pub fn waits(&self, agent: AgentId) -> bool {
+        self.seat_of(agent)
+            .is_some_and(|seat| self.losses.contains(&seat))
     }
 
     /// The same after the first so many changes.

@@ -196,6 +196,16 @@ impl Link {
         self.end();
     }
 
+    /// Takes the place of an agent's earlier connection, which is closed. What was answered there was answered: a hello may have waited on
+    /// its connection while another one was in use, and then the newest answer is not on the newest connection.
+    pub fn replaces(&self, earlier: &Link) {
+        // First, so that no answer slips in between.
+        earlier.close();
+        let answered = earlier.answered();
+        let mut inner = self.lock();
+        inner.answered = inner.answered.max(answered);
+    }
+
     /// True once nothing more will be put on the stream.
     #[must_use]
     pub fn is_ended(&self) -> bool {

@@ -2,6 +2,7 @@
 //! the top errors. Bounded whatever is said. Pure.
 
 use crate::names;
+use crate::plausible;
 use proto::v1::{Level, LogLine};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -57,7 +58,7 @@ pub struct Logs {
 impl Logs {
     /// Takes lines of an agent.
     pub fn take(&mut self, seat: u32, agent: &str, lines: Vec<LogLine>, suppressed: u64) {
-        self.suppressed += suppressed;
+        self.suppressed = self.suppressed.saturating_add(suppressed);
         for line in lines {
             let text = shorten(&line.text);
             let sample = shorten(&line.sample);
@@ -71,11 +72,11 @@ impl Logs {
 
     fn error(&mut self, seat: u32, kind: &str, sample: &str, count: u64) {
         if !self.errors.contains_key(kind) && self.errors.len() >= KINDS {
-            self.others += count;
+            self.others = self.others.saturating_add(count);
             return;
         }
         let entry = self.errors.entry(kind.to_owned()).or_default();
-        entry.count += count;
+        entry.count = entry.count.saturating_add(count);
         if !sample.is_empty()
             && entry.samples.len() < SAMPLES
             && !entry.samples.iter().any(|s| s == sample)
@@ -98,7 +99,7 @@ impl Logs {
     ) {
         let key = (level, error, text);
         if let Some(pending) = self.pending.get_mut(&key) {
-            pending.count += count;
+            pending.count = pending.count.saturating_add(count);
             if !pending.from.iter().any(|name| name == agent) {
                 pending.from.push(agent.to_owned());
             }
@@ -113,7 +114,7 @@ impl Logs {
                 },
             );
         } else {
-            self.suppressed += count;
+            self.suppressed = self.suppressed.saturating_add(count);
         }
     }
 
@@ -121,11 +122,8 @@ impl Logs {
     pub fn flush(&mut self) -> Vec<LogLine> {
         let mut all: Vec<_> = std::mem::take(&mut self.pending).into_iter().collect();
         all.sort_by_key(|((level, _, _), pending)| (-level, std::cmp::Reverse(pending.count)));
-        let hidden: u64 = all
-            .iter()
-            .skip(PER_FLUSH)
-            .map(|(_, pending)| pending.count)
-            .sum();
+        let hidden = all.iter().skip(PER_FLUSH).map(|(_, pending)| pending.count);
+        let hidden = plausible::sum(hidden);
         let mut lines: Vec<LogLine> = all
             .into_iter()
             .take(PER_FLUSH)
@@ -145,7 +143,7 @@ impl Logs {
                 }
             })
             .collect();
-        let suppressed = std::mem::take(&mut self.suppressed) + hidden;
+        let suppressed = std::mem::take(&mut self.suppressed).saturating_add(hidden);
         if suppressed > 0 {
             lines.push(LogLine {
                 level: Level::Warn.into(),

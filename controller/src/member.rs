@@ -4,17 +4,22 @@ use crate::conservation::{Account, Fate};
 use crate::fleet::Agent;
 use crate::gather::Gather;
 use crate::handover::Standing;
+use crate::plausible;
 use crate::report::AgentFacts;
 use crate::run::{AgentId, Part};
 use crate::verdict::Witness;
 use crate::weights::Able;
 use proto::v1::{AgentView, Health, ScenarioTotals};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Without a heartbeat for longer than this, an agent was silent: some of them did not come.
 const SILENCE_NS: u64 = 2_000_000_000;
 /// Silences of one agent that are kept.
 const SILENCES: usize = 5;
+
+/// No clock gets further ahead in a run, in nanoseconds: by 200 millionths it takes four days. Whoever says more is not believed.
+const FASTEST_NS: u64 = 60_000_000_000;
 
 /// A time in which an agent was not heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +60,10 @@ pub struct Member {
     health: Option<Health>,
     /// Version of the newest change it took.
     pub desired: u64,
+    /// By open scenario: below which index it may have begun arrivals that the curve had not reached, when it had not heard of a change.
+    pub ahead: BTreeMap<u32, u64>,
+    /// By how much at most its run time is ahead of ours, in nanoseconds, if it surely is; as of its newest heartbeat.
+    pub fast: u64,
     /// VUs at work when it was last heard.
     pub vus: u32,
     vus_max: u32,
@@ -73,6 +82,8 @@ pub struct Member {
     last: Option<u64>,
     /// True if it ended its part before that was over, without having been told to.
     pub left: bool,
+    /// True once it said something that cannot be; told once.
+    pub doubted: bool,
 }
 
 impl Member {
@@ -93,6 +104,8 @@ impl Member {
             totals: Vec::new(),
             health: None,
             desired: 0,
+            ahead: BTreeMap::new(),
+            fast: 0,
             vus: 0,
             vus_max: 0,
             started: None,
@@ -103,10 +116,11 @@ impl Member {
             silences: Vec::new(),
             last: None,
             left: false,
+            doubted: false,
         }
     }
 
-    /// Controller time of its newest heartbeat.
+    /// Controller time at which it was heard last.
     #[must_use]
     pub fn last_heard(&self) -> Option<u64> {
         self.last
@@ -141,16 +155,25 @@ impl Member {
     pub fn heartbeat(
         &mut self,
         now: u64,
+        run: i64,
         heartbeat: proto::v1::Heartbeat,
         known: impl Fn(&str) -> bool,
     ) {
         self.heard_at(now);
         if heartbeat.rtt_ns > 0 {
-            self.rtt = heartbeat.rtt_ns;
+            self.rtt = heartbeat.rtt_ns.min(plausible::RTT_NS);
             self.offset = heartbeat.offset_ns;
         }
+        if let Some(told) = heartbeat.run_ns {
+            // It was under way for some time: had it come at once, it would be that much further ahead.
+            let ahead = u64::try_from(told.saturating_sub(run)).unwrap_or(0);
+            self.fast = match ahead {
+                0 => 0,
+                _ => ahead.saturating_add(self.rtt).min(FASTEST_NS),
+            };
+        }
         self.vus = heartbeat.vus;
-        self.desired = heartbeat.desired_version;
+        self.desired = self.desired.max(heartbeat.desired_version);
         self.vus_max = self.vus_max.max(heartbeat.vus);
         self.report(heartbeat.totals, heartbeat.health, known);
     }
@@ -212,7 +235,7 @@ impl Member {
     /// A sum over its scenarios.
     #[must_use]
     pub fn total(&self, of: impl Fn(&ScenarioTotals) -> u64) -> u64 {
-        self.totals.iter().map(of).sum()
+        plausible::sum(self.totals.iter().map(of))
     }
 
     /// A number of one of its scenarios.

@@ -1,7 +1,7 @@
 //! Who was lost, who left and who came while load was made: what the report tells of it, with the gaps it left. Pure.
 
 use crate::active::Active;
-use crate::conservation::{Account, Gap, Promise, gap_of};
+use crate::conservation::{Account, Fate, Gap, Promise, gap_of};
 use crate::handover::{Handover, Standing, What};
 use crate::member::{Member, Silence};
 use crate::run::agents;
@@ -162,14 +162,15 @@ pub fn told(
             gap,
             ..change(FleetEvent::Left, 0.0)
         };
-        match active.standing(member.seat) {
-            Some(Standing::Lost) => all.push(FleetChange {
-                event: FleetEvent::Lost,
-                at_ms: member.heard.or(member.ended).map_or(0.0, run_ms),
+        match (active.standing(member.seat), account.fate) {
+            (Some(Standing::Left), _) => all.push(FleetChange {
+                at_ms: gone.map_or(0.0, |gone| gone.decided as f64 / 1e6),
                 ..end
             }),
-            Some(Standing::Left) => all.push(FleetChange {
-                at_ms: gone.map_or(0.0, |gone| gone.decided as f64 / 1e6),
+            // While iterations finish no share changes hands: one that is given up then stands as it stood.
+            (Some(Standing::Lost), _) | (_, Fate::Lost) => all.push(FleetChange {
+                event: FleetEvent::Lost,
+                at_ms: member.heard.or(member.ended).map_or(0.0, run_ms),
                 ..end
             }),
             _ => {}

@@ -117,16 +117,10 @@ impl Merge {
             order.plan.setup = None;
             notes.push("no transcript tells of setup: what it measured is missing".to_owned());
         }
-        let limits = Limits {
-            prepare: STEP,
-            load: 0,
-            drain: 0,
-            grace: clock::ns(config.lease) + 2_000_000_000,
-            lease: clock::ns(config.lease),
-            lead: 250_000_000,
-            setup: None,
-            teardown: None,
-        };
+        // What agents were told, if they kept it.
+        let told = lives.values().map(|life| life.lease).max();
+        let lease = told.filter(|lease| *lease > 0);
+        let limits = Limits::new(STEP, lease.unwrap_or_else(|| clock::ns(config.lease)));
         let mut merge = Self {
             active: Active::new(order, limits, config.version.clone()),
             fleet: Fleet::default(),

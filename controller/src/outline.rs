@@ -53,6 +53,10 @@ pub enum Until {
     Late(u64),
 }
 
+/// By seat, and by open scenario: below which index it may have begun arrivals that the curve had not reached, for it had not heard of
+/// a change.
+pub type Ahead = BTreeMap<usize, BTreeMap<u32, u64>>;
+
 /// What directing needs of a plan.
 #[derive(Debug, Clone)]
 pub struct Outline {
@@ -207,7 +211,8 @@ impl Outline {
     }
 
     /// What each seat was to do while it was its own: all of it, or what was due by the run time at which the run was cut short.
-    /// `sure` says of seats that were lost, or late, from which run time on they surely made no load.
+    /// `sure` says of seats that were lost, or late, from which run time on they surely made no load; `ahead`, what they may have begun
+    /// before it was due.
     #[must_use]
     pub fn promises(
         &self,
@@ -215,6 +220,7 @@ impl Outline {
         pools: &BTreeMap<u32, Pool>,
         cut: Option<u64>,
         sure: &BTreeMap<usize, Until>,
+        ahead: &Ahead,
     ) -> Vec<Promise> {
         (0..)
             .zip(&self.parts)
@@ -225,6 +231,15 @@ impl Outline {
                     _ => shares.clone(),
                 };
                 let own = |seat, until| self.owned(part, &split, pool, seat, until);
+                let ahead = |seat: usize| {
+                    let below = ahead.get(&seat).and_then(|of| of.get(&index));
+                    match (&part.load, below) {
+                        (Load::Open { arrivals, .. }, Some(below)) => {
+                            self.arrivals_of(part, arrivals, &split, seat, None, *below)
+                        }
+                        _ => 0,
+                    }
+                };
                 // Of what is not due at a known time, what was not reported is lost.
                 let dated = matches!(part.load, Load::Closed(_) | Load::Open { .. });
                 let of = |seat: usize| match sure.get(&seat) {
@@ -234,13 +249,13 @@ impl Outline {
                     }
                     // Who was lost did not hear of a stop: it went on until its lease was over.
                     Some(Until::Lost(until)) => {
-                        let share = own(seat, cut.map(|cut| cut.max(*until)));
+                        let share = own(seat, cut.map(|cut| cut.max(*until))).max(ahead(seat));
                         let known = if dated { own(seat, Some(*until)) } else { 0 };
-                        (share, known.min(share))
+                        (share, known.max(ahead(seat)).min(share))
                     }
                     // Nobody knows whether one that is late has heard of it.
                     Some(Until::Late(until)) => {
-                        let share = own(seat, cut.map(|cut| cut.max(*until)));
+                        let share = own(seat, cut.map(|cut| cut.max(*until))).max(ahead(seat));
                         (share, own(seat, cut).min(share))
                     }
                 };
@@ -248,6 +263,7 @@ impl Outline {
                 let ungranted = pool.map_or(0, |pool| u128::from(pool.total() - pool.granted()));
                 let basis = match (&part.load, cut) {
                     (Load::Shared { .. }, _) => Basis::Leased,
+                    (Load::PerVu { .. }, None) => Basis::Unmoved,
                     (_, None) | (Load::Closed(_), _) => Basis::Whole,
                     (Load::Open { .. }, Some(_)) => Basis::DueUntilStopped,
                     (Load::PerVu { .. }, Some(_)) => Basis::DoneUntilStopped,
@@ -260,6 +276,7 @@ impl Outline {
                     },
                     shares: whole,
                     sure: known,
+                    ahead: (0..shares.seats()).map(ahead).collect(),
                     moved: !shares.changes().is_empty(),
                     ungranted,
                     basis,
@@ -299,16 +316,7 @@ impl Outline {
                         arrivals.total()
                     }
                 });
-                let counted = windows(shares, until).into_iter().map(|(own, from, to)| {
-                    let from = self.due_before(part, arrivals, from).min(end);
-                    let to = match Some(to) == until || to == u64::MAX {
-                        true => end,
-                        false => self.due_before(part, arrivals, to).min(end),
-                    };
-                    let below = own.count_below(seat, to);
-                    u128::from(below.saturating_sub(own.count_below(seat, from)))
-                });
-                counted.sum()
+                self.arrivals_of(part, arrivals, shares, seat, until, end)
             }
             Load::Shared { .. } => pool.map_or(0, |pool| u128::from(pool.granted_to(seat as u32))),
             // Nobody knows how many iterations a lost agent's VU did: it stays its own.
@@ -318,14 +326,41 @@ impl Outline {
         }
     }
 
+    /// A seat's own of the arrivals that are due before a run time, below an index.
+    fn arrivals_of(
+        &self,
+        part: &Part,
+        arrivals: &ScaledArrivals,
+        shares: &Shares,
+        seat: usize,
+        until: Option<u64>,
+        below: u64,
+    ) -> u128 {
+        let counted = windows(shares, until).into_iter().map(|(own, from, to)| {
+            let from = self.due_before(part, arrivals, from).min(below);
+            let to = match Some(to) == until || to == u64::MAX {
+                true => below,
+                false => self.due_before(part, arrivals, to).min(below),
+            };
+            let below = own.count_below(seat, to);
+            u128::from(below.saturating_sub(own.count_below(seat, from)))
+        });
+        counted.sum()
+    }
+
     /// Arrivals of open scenarios that are due before a run time.
     #[must_use]
     pub fn due_by(&self, run: u64) -> u64 {
-        let due = |part: &Part| match &part.load {
-            Load::Open { arrivals, .. } => self.due_before(part, arrivals, run),
-            _ => 0,
-        };
-        self.parts.iter().map(due).sum()
+        self.each_due_by(run).map(|(_, due)| due).sum()
+    }
+
+    /// The same of each open scenario, by its place in the plan.
+    pub fn each_due_by(&self, run: u64) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let open = (0..).zip(&self.parts);
+        open.filter_map(move |(index, part)| match &part.load {
+            Load::Open { arrivals, .. } => Some((index, self.due_before(part, arrivals, run))),
+            _ => None,
+        })
     }
 
     /// Names of open scenarios, or of closed ones.
@@ -407,166 +442,5 @@ fn vu_time(curve: &ScaledVus, vu: u64, windows: impl Iterator<Item = (u64, u64)>
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-    use plan::SeatChange;
-
-    const S: u64 = 1_000_000_000;
-
-    fn outline() -> Outline {
-        let source = "
-scenarios:
-  ramp: { executor: ramping-vus, startVUs: 0, stages: [{ duration: 1s, target: 10 }, { duration: 3s, target: 10 }] }
-  open: { executor: constant-arrival-rate, rate: 10, duration: 5s, preAllocatedVUs: 1, startTime: 1s, gracefulStop: 2s }
-  own: { executor: per-vu-iterations, vus: 4, iterations: 3, maxDuration: 2s, gracefulStop: 1s }
-flows:
-  default:
-    - get: http://127.0.0.1:9/
-";
-        let bundle = plan::Bundle {
-            source: source.to_owned(),
-            ..plan::Bundle::default()
-        };
-        Outline::new(&plan::compile(&bundle).unwrap())
-    }
-
-    fn none_sure() -> BTreeMap<usize, Until> {
-        BTreeMap::new()
-    }
-
-    fn equal(seats: usize) -> Shares {
-        Shares::new(vec![1; seats]).unwrap()
-    }
-
-    fn whole(promises: &[Promise]) -> Vec<u128> {
-        promises
-            .iter()
-            .map(|promise| promise.shares.iter().sum())
-            .collect()
-    }
-
-    #[test]
-    fn promises_of_any_number_of_seats_sum_to_the_whole() {
-        let outline = outline();
-        let alone = outline.promises(&equal(1), &BTreeMap::new(), None, &BTreeMap::new());
-        assert_eq!(whole(&alone)[1..], [50, 12]);
-        for seats in [2, 3, 7] {
-            for cut in [None, Some(2 * S)] {
-                let all = outline.promises(&equal(seats), &BTreeMap::new(), cut, &BTreeMap::new());
-                let one = outline.promises(&equal(1), &BTreeMap::new(), cut, &BTreeMap::new());
-                assert_eq!(whole(&all), whole(&one), "{seats} seats, cut at {cut:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn shares_that_change_hands_sum_to_the_whole_at_every_cut() {
-        let outline = outline();
-        let none = BTreeMap::new();
-        for cut in [None, Some(S), Some(2 * S), Some(2 * S + 123_456_789)] {
-            let one = outline.promises(&equal(1), &none, cut, &none_sure());
-            let mut shares = equal(3);
-            let changes = [
-                (S / 2, SeatChange::Gone(1)),
-                (S, SeatChange::Came(2)),
-                (S, SeatChange::Came(1)),
-                (2 * S + 50_000_000, SeatChange::Gone(0)),
-            ];
-            for (from, change) in changes {
-                shares.change(from, change).unwrap();
-                let all = outline.promises(&shares, &none, cut, &none_sure());
-                assert_eq!(whole(&all), whole(&one), "{change:?}, cut at {cut:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_lost_seat_promised_until_its_share_was_handed_on_and_lived_for_sure_only_until_its_lease_ended()
-     {
-        let outline = outline();
-        let mut shares = equal(2);
-        shares.change(3 * S, SeatChange::Gone(0)).unwrap();
-        let sure = BTreeMap::from([(0, Until::Lost(2 * S))]);
-        let promises = outline.promises(&shares, &BTreeMap::new(), None, &sure);
-        // It had the one VU, so all arrivals from 1 s on, 10 a second: twenty before 3 s, eleven until its lease's end.
-        assert_eq!(promises[1].shares, [20, 30]);
-        assert_eq!(promises[1].sure, [11, 30]);
-        // Five VUs, one more second of them until the hand-over.
-        assert_eq!(
-            promises[0].shares[0] - promises[0].sure[0],
-            5 * u128::from(S)
-        );
-        assert_eq!(
-            (promises[2].shares[0], promises[2].sure[0]),
-            (6, 0),
-            "nobody knows when an iteration was done"
-        );
-    }
-
-    #[test]
-    fn a_run_that_is_cut_short_promised_what_was_due_by_then() {
-        let cut = outline().promises(&equal(1), &BTreeMap::new(), Some(2 * S), &BTreeMap::new());
-        let whole = whole(&cut);
-        // 10 VUs for the second second, and the ramp's 10 steps in the first: 0.1 + … + 0.9 (or 1.0) VU s.
-        assert!(
-            (14_400_000_000..=15_600_000_000).contains(&whole[0]),
-            "{whole:?}"
-        );
-        // Due at 1 s, 1.1 s, …, and those of 2 s itself or not.
-        assert!((10..=11).contains(&whole[1]), "{whole:?}");
-    }
-
-    #[test]
-    fn who_is_late_at_a_stop_promised_what_its_lease_may_have_let_it_do() {
-        // The second seat has every arrival but the first's, ten a second from 1 s on, and five VUs.
-        let promises = |cut, sure: Option<Until>| {
-            let sure = sure.map(|until| (0, until)).into_iter().collect();
-            outline().promises(&equal(2), &BTreeMap::new(), cut, &sure)
-        };
-        for (name, cut, until, [open, known]) in [
-            ("not cut", None, Some(Until::Late(2 * S)), [50, 50]),
-            ("cut, and told", Some(2 * S), None, [11, 11]),
-            (
-                "cut, and late",
-                Some(2 * S),
-                Some(Until::Late(4 * S)),
-                [31, 11],
-            ),
-            (
-                "its lease was over before",
-                Some(2 * S),
-                Some(Until::Late(S)),
-                [11, 11],
-            ),
-        ] {
-            let promises = promises(cut, until);
-            let (share, sure) = (promises[1].shares[0], promises[1].sure[0]);
-            assert_eq!([share, sure], [open, known], "{name}");
-            let vu_time = promises[0].shares[0] - promises[0].sure[0];
-            let beyond = if open == known {
-                0
-            } else {
-                5 * 2 * u128::from(S)
-            };
-            assert_eq!(vu_time, beyond, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_run_is_as_long_as_its_last_stage_and_drains_as_long_as_its_grace() {
-        let outline = outline();
-        assert_eq!((outline.length, outline.drain), (6 * S, 28 * S));
-        assert_eq!(outline.vus_at(3_000_000_000), 10);
-        assert_eq!(outline.vus_at(-1), 0);
-    }
-
-    #[test]
-    fn a_seat_lasts_until_its_last_arrival_or_its_lowest_vus_last_stage() {
-        let outline = outline();
-        assert_eq!(outline.lasts(&equal(1), 0), 5 * S + 900_000_000);
-        // Of 60 seats the last owns no arrival and no VU.
-        assert_eq!(outline.lasts(&equal(60), 59), 0);
-        assert_eq!(outline.lasts(&equal(60), 5), 4 * S);
-    }
-}
+#[path = "outline/tests.rs"]
+mod tests;

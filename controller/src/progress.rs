@@ -4,75 +4,48 @@ use crate::active::Active;
 use crate::handover::{Handover, SeatChange, Standing, What};
 use crate::member::Member;
 use crate::outline::Outline;
+use crate::plausible;
 use crate::view::load::{Held, Look};
 use metrics::Metric;
 use proto::v1::{Progress, ScenarioTotals};
-use serde::{Deserialize, Serialize};
 
-/// What was told last, for the rate.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub struct Pace {
-    last: Option<(u64, u64)>,
-}
-
-impl Pace {
-    /// Notes what was told.
-    pub fn seen(&mut self, now: u64, requests: u64) {
-        self.last = Some((now, requests));
-    }
-
-    /// How the run stands.
-    #[must_use]
-    pub fn progress(&self, active: &Active, now: u64) -> Progress {
-        let members = || active.members.values();
-        let requests = members()
-            .map(|member| member.total(|totals| totals.requests))
-            .sum();
-        let rate = self
-            .last
-            .filter(|(then, _)| now > *then)
-            .map_or(0.0, |(then, before)| {
-                requests_since(requests, before) / ((now - then) as f64 / 1e9)
-            });
-        let run_ns = active.run_time(now);
-        Progress {
-            run_ns,
-            length_ns: active.outline.end_at(run_ns),
-            agents: active.run.running(),
-            vus: members().map(|member| u64::from(member.vus)).sum(),
-            vus_planned: active.outline.vus_at(run_ns),
-            iterations: members()
-                .map(|member| member.total(|totals| totals.completed))
-                .sum(),
-            interrupted: members()
-                .map(|member| member.total(|totals| totals.interrupted))
-                .sum(),
-            requests,
-            failed: active.gather.passes(Metric::HttpReqFailed),
-            rate,
-            p50_ns: active.gather.seconds.quantile(0.5),
-            p95_ns: active.gather.seconds.quantile(0.95),
-            annotations: fleet(active, run_ns)
-                .into_iter()
-                .chain(
-                    active
-                        .outline
-                        .is_paused(run_ns)
-                        .then(|| "paused".to_owned()),
-                )
-                .collect(),
-        }
-    }
-}
-
-/// What is to be now, for the picture.
+/// How the run stands.
 #[must_use]
-pub fn look(active: &Active, now: u64) -> Look {
-    let run = u64::try_from(active.run_time(now)).unwrap_or(0);
+pub fn of(active: &Active, now: u64) -> Progress {
+    let members = || active.members.values();
+    let sum = |count: fn(&ScenarioTotals) -> u64| {
+        plausible::sum(members().map(|member| member.total(count)))
+    };
+    let run_ns = active.run_time(now);
+    let paused = active.outline.is_paused(run_ns);
+    Progress {
+        run_ns,
+        length_ns: active.outline.end_at(run_ns),
+        agents: active.run.running(),
+        vus: members().map(|member| u64::from(member.vus)).sum(),
+        vus_planned: active.outline.vus_at(run_ns),
+        iterations: sum(|totals| totals.completed),
+        interrupted: sum(|totals| totals.interrupted),
+        requests: sum(|totals| totals.requests),
+        failed: active.gather.passes(Metric::HttpReqFailed),
+        rate: active.rates.requests(),
+        p50_ns: active.gather.seconds.quantile(0.5),
+        p95_ns: active.gather.seconds.quantile(0.95),
+        annotations: fleet(active, run_ns)
+            .into_iter()
+            .chain(paused.then(|| "paused".to_owned()))
+            .collect(),
+    }
+}
+
+/// What was to be by a run time, for the picture.
+#[must_use]
+pub fn look(active: &Active, run: u64) -> Look {
+    let last = active.gather.seconds.looked();
     Look {
         run,
         due: active.outline.due_by(run),
-        vus: active.outline.vus_at(active.run_time(now)),
+        vu_ns: (last.vu_ns).saturating_add(active.outline.vu_time(last.run, run)),
         agents: active.handover.as_ref().map_or(0, Handover::living),
     }
 }
@@ -82,12 +55,12 @@ pub fn look(active: &Active, now: u64) -> Look {
 pub fn held(outline: &Outline, member: &Member, run: u64) -> Held {
     let sum = |open: bool, number: fn(&ScenarioTotals) -> u64| -> u64 {
         let names = outline.named(open);
-        names.map(|name| member.of(name, number)).sum()
+        plausible::sum(names.map(|name| member.of(name, number)))
     };
     Held {
         run,
         begun: sum(true, |totals| totals.begun),
-        vu_ns: sum(false, |totals| totals.vu_ns),
+        vu_ns: sum(false, |totals| totals.vu_ns_now.max(totals.vu_ns)),
         busy: sum(true, |totals| totals.in_flight),
     }
 }
@@ -126,8 +99,4 @@ fn fleet(active: &Active, run_ns: i64) -> Vec<String> {
             .map(|(_, name)| format!("{name} is to join")),
     );
     words
-}
-
-fn requests_since(now: u64, before: u64) -> f64 {
-    now.saturating_sub(before) as f64
 }

@@ -3,6 +3,7 @@
 use crate::director::{Director, INBOX, Input};
 use crate::door::{self, Door, DoorService};
 use crate::journal::Folder;
+use crate::refusals::Refusals;
 use crate::service_control::ControlService;
 use crate::service_fleet::FleetService;
 use crate::{Config, Error};
@@ -89,19 +90,27 @@ pub async fn serve_with(
     let mut tasks = JoinSet::new();
     tasks.spawn(directing.run(inbox));
 
-    let fleet = FleetServer::new(FleetService::new(director.clone(), version.clone(), gate))
+    let refusals = Arc::<Refusals>::default();
+    let fleet = FleetService::new(director.clone(), version.clone(), gate);
+    let fleet = FleetServer::new(fleet.noting(refusals.clone()))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
-    let control = Arc::new(ControlService::new(director.clone(), version.clone()));
+    let control = ControlService::new(director.clone(), version.clone());
+    let control = Arc::new(control.telling(refusals.clone()));
     inside(Arc::clone(&control));
     let control = ControlServer::from_arc(control).max_decoding_message_size(MAX_MESSAGE);
     let gates = door::gates(doors.iter().map(|(_, door)| door));
-    let strangers = DoorServer::new(DoorService::new(gates.clone(), version))
+    let strangers = DoorServer::new(DoorService::new(gates.clone(), version, refusals.clone()))
         .max_decoding_message_size(STRANGERS_MESSAGE);
     let (came_in, connections) = mpsc::channel(CAME_IN);
     let mut accepting = JoinSet::new();
     for (listener, door) in doors {
-        accepting.spawn(door::accept(listener, door, came_in.clone()));
+        accepting.spawn(door::accept(
+            listener,
+            door,
+            came_in.clone(),
+            refusals.clone(),
+        ));
     }
     drop(came_in);
     let (close, closed) = oneshot::channel::<()>();
@@ -112,11 +121,11 @@ pub async fn serve_with(
         .http2_max_header_list_size(HEADERS)
         .add_service(InterceptedService::new(
             fleet,
-            door::only(Role::Agent, gates.clone()),
+            door::only(Role::Agent, gates.clone(), refusals.clone()),
         ))
         .add_service(InterceptedService::new(
             control,
-            door::only(Role::Operator, gates),
+            door::only(Role::Operator, gates, refusals),
         ))
         .add_service(strangers)
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), async {

@@ -5,6 +5,7 @@ use crate::active::Order;
 use crate::clock;
 use crate::director::{Input, Watched};
 use crate::door::Peer;
+use crate::refusals::Refusals;
 use crate::run::Needs;
 use crate::service_fleet::mismatch;
 use crate::weights::Weights;
@@ -13,6 +14,7 @@ use proto::bundle::StartJoiner;
 use proto::v1::control_server::Control;
 use proto::v1::{self, Level, LogLine, RunEvent, StartChunk, run_event};
 use proto::{PROTOCOL, bundle::BundleError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast, broadcast::error::RecvError, mpsc, oneshot};
 use tokio::time::timeout;
@@ -35,6 +37,7 @@ pub struct ControlService {
     version: String,
     /// Bundles are large: so many are held at once.
     receiving: Semaphore,
+    refusals: Arc<Refusals>,
 }
 
 impl ControlService {
@@ -45,7 +48,14 @@ impl ControlService {
             director,
             version,
             receiving: Semaphore::new(RECEIVING),
+            refusals: Arc::default(),
         }
+    }
+
+    /// One that tells who was refused.
+    #[must_use]
+    pub fn telling(self, refusals: Arc<Refusals>) -> Self {
+        Self { refusals, ..self }
     }
 
     async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, Status> {
@@ -185,7 +195,8 @@ impl Control for ControlService {
         _: Request<v1::AgentsRequest>,
     ) -> Result<Response<v1::AgentsReply>, Status> {
         let agents = self.ask(Input::Agents).await?;
-        Ok(Response::new(v1::AgentsReply { agents }))
+        let refused = self.refusals.list(clock::now());
+        Ok(Response::new(v1::AgentsReply { agents, refused }))
     }
 
     async fn runs(&self, _: Request<v1::RunsRequest>) -> Result<Response<v1::RunsReply>, Status> {

@@ -7,12 +7,14 @@ use crate::door::Peer;
 use crate::gather::Received;
 use crate::journal::Gate;
 use crate::link::{Link, OUTBOX, Outgoing};
+use crate::refusals::Refusals;
 use crate::run::AgentId;
 use proto::PROTOCOL;
 use proto::v1::fleet_server::Fleet;
 use proto::v1::from_agent::Message as From;
 use proto::v1::to_agent::Message as To;
 use proto::v1::{FromAgent, Hello, Refused};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +35,7 @@ pub struct FleetService {
     connections: AtomicU64,
     version: String,
     gate: Arc<Gate>,
+    refusals: Arc<Refusals>,
 }
 
 impl FleetService {
@@ -44,7 +47,14 @@ impl FleetService {
             connections: AtomicU64::new(1),
             version,
             gate,
+            refusals: Arc::default(),
         }
+    }
+
+    /// One that notes there whom it refuses.
+    #[must_use]
+    pub fn noting(self, refusals: Arc<Refusals>) -> Self {
+        Self { refusals, ..self }
     }
 }
 
@@ -58,12 +68,15 @@ impl Fleet for FleetService {
     ) -> Result<Response<Self::JoinStream>, Status> {
         let (outbox, stream) = mpsc::channel(OUTBOX);
         let peer = request.extensions().get::<Peer>();
+        let address = peer.map(Peer::address);
         let who = peer.and_then(Peer::identity).cloned();
         let reader = Reader {
             link: Arc::new(Link::behind(Some(outbox), clock::now(), self.gate.clone())),
             connection: self.connections.fetch_add(1, Ordering::Relaxed),
             director: self.director.clone(),
             version: self.version.clone(),
+            refusals: self.refusals.clone(),
+            address,
             who,
         };
         tokio::spawn(reader.read(request.into_inner()));
@@ -76,6 +89,9 @@ struct Reader {
     connection: u64,
     director: mpsc::Sender<Input>,
     version: String,
+    refusals: Arc<Refusals>,
+    /// Where it dials from.
+    address: Option<SocketAddr>,
     /// Who its certificate says it is; `None` on an open door.
     who: Option<Arc<Identity>>,
 }
@@ -120,11 +136,22 @@ impl Reader {
         let (reply, answer) = oneshot::channel();
         let input = Input::Hello(Box::new(hello), self.link.clone(), self.connection, reply);
         self.director.send(input).await.ok()?;
-        answer.await.ok()?
+        let id = answer.await.ok()?;
+        if id.is_none() {
+            self.noted("the fleet is full, or the controller is ending");
+        }
+        id
+    }
+
+    fn noted(&self, why: &str) {
+        if let Some(address) = self.address {
+            self.refusals.note(clock::now(), address, why);
+        }
     }
 
     fn refuse(&self, reason: String) -> Option<AgentId> {
         tracing::warn!("an agent was refused: {reason}");
+        self.noted(&reason);
         self.link.send(To::Refused(Refused {
             reason,
             retry: false,

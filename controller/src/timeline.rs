@@ -160,7 +160,7 @@ mod tests {
                 begun,
                 ..Held::default()
             };
-            all.held(0, 0, held);
+            all.held(0, 0, held, &|from, to| (0, to - from));
             begun += if gap.contains(&second) { 60 } else { 90 };
         }
         all.end();

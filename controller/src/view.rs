@@ -13,6 +13,7 @@ mod steps;
 
 use crate::active::Active;
 use crate::fleet::Fleet;
+use crate::plausible;
 use plan::{Executor, Plan, Scenario};
 use proto::v1::{Problem, ScenarioView, View};
 
@@ -51,16 +52,13 @@ pub fn of(active: &Active, fleet: &Fleet, now: u64) -> View {
 fn scenario_view(active: &Active, index: usize, scenario: &Scenario, run_ns: i64) -> ScenarioView {
     let sum = |number: fn(&proto::v1::ScenarioTotals) -> u64| -> u64 {
         let members = active.members.values();
-        members
-            .map(|member| member.of(&scenario.name, number))
-            .sum()
+        plausible::sum(members.map(|member| member.of(&scenario.name, number)))
     };
     // What a lost agent last said of its VUs is no longer so.
     let there = active.members.values();
     let there = there.filter(|member| seats::makes_load(active, member));
-    let busy = there
-        .map(|member| member.of(&scenario.name, |totals| totals.in_flight))
-        .sum();
+    let busy =
+        plausible::sum(there.map(|member| member.of(&scenario.name, |totals| totals.in_flight)));
     let outline = &active.outline;
     let run = u64::try_from(run_ns).unwrap_or(0);
     let stage = (active.t0.is_some() && run_ns >= 0).then(|| outline.stage_time(run));

@@ -5,17 +5,19 @@
 
 use crate::peers::{self, STEP, Two};
 use crate::targets::{kind, letters};
-use controller::director::Director;
+use controller::director::{Director, Input};
 use controller::door::Books;
-use controller::journal::Folder;
+use controller::journal::{Folder, RunFile};
 use controller::merge::{Life, Merge};
 use controller::{Config, Report};
 use journal::fake::FakeDisk;
-use journal::{Disk, Frames, Writer};
+use journal::{Disk, Writer};
+use prost::encoding::WireType;
 use proto::transcript::Record;
 use proto::v1::{self, FromAgent, ToAgent};
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 const DIR: &str = "/runs";
 const RUN: &str = "r-20260101-000000-000-abcd";
@@ -135,13 +137,17 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
     ]
 }
 
-/// What two lives of agents wrote down, as `throng merge` reads it: a report is made of it, or it is told why not.
+/// What two lives of agents wrote down, as `throng merge` reads it, out of its frames (of which [`segment`](crate::targets::segment) is):
+/// parts behind their lengths, each a message with the payload in the field of its kind. A report is made of it, or it is told why not.
 pub fn transcript(bytes: &[u8]) -> u64 {
-    let Ok(frames) = Frames::of(bytes) else {
-        return 0;
+    let record = |part: &mut &[u8]| {
+        let kind = prost::encoding::decode_varint(part).ok()? >> 3;
+        let payload = parts(part).next()?;
+        Record::decode(u8::try_from(kind).ok()?, payload)
     };
-    let records: Vec<Record> = frames
-        .filter_map(|frame| Record::decode(frame.kind, frame.payload))
+    let records: Vec<Record> = parts(bytes)
+        .filter_map(|mut part| record(&mut part))
+        .take(200)
         .collect();
     let heads: Vec<Life> = Life::read(records.iter().cloned()).into_iter().collect();
     let life = heads.first().map_or(0, |life| life.hello.incarnation);
@@ -158,13 +164,17 @@ pub fn transcript(bytes: &[u8]) -> u64 {
     }
 }
 
-/// What an agent says and hears in a run, as frames: the seeds of both peers, one after the other.
+/// What an agent says and hears in a run: the seeds of both peers, one after the other.
 pub(crate) fn transcripts() -> Vec<Vec<u8>> {
-    let mut segment = journal::frame::header().to_vec();
+    let mut all = Vec::new();
     let mut put = |record: Record| {
         let (kind, payload) = record.encode();
-        // Small enough for a frame.
-        let _ = journal::frame::encode(&mut segment, kind, &payload);
+        let mut part = Vec::new();
+        prost::encoding::encode_key(u32::from(kind), WireType::LengthDelimited, &mut part);
+        prost::encoding::encode_varint(payload.len() as u64, &mut part);
+        part.extend(payload);
+        prost::encoding::encode_varint(part.len() as u64, &mut all);
+        all.extend(part);
     };
     let hello = v1::Hello {
         incarnation: 7,
@@ -186,24 +196,35 @@ pub(crate) fn transcripts() -> Vec<Vec<u8>> {
             }
         }
     }
-    vec![segment]
+    vec![all]
+}
+
+/// Whatever stands behind its length, up to the first that is not whole.
+fn parts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let length = prost::decode_length_delimiter(&mut rest).ok()?;
+        let (part, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some(part)
+    })
 }
 
 /// A directory of runs with one that is not over: its file, its bundle, and its records, each behind its length. It is gone on with, or
 /// told why not; and a run can be started afterwards.
 pub fn resume(bytes: &[u8]) -> u64 {
-    let mut rest = bytes;
-    let mut parts = std::iter::from_fn(|| {
-        let length = prost::decode_length_delimiter(&mut rest).ok()?;
-        let (part, after) = rest.split_at_checked(length)?;
-        rest = after;
-        Some(part)
-    });
+    let mut parts = parts(bytes);
     let (Some(file), Some(bundle)) = (parts.next(), parts.next()) else {
         return 0;
     };
     let disk: Arc<dyn Disk> = Arc::new(FakeDisk::new(1));
-    let dir = Path::new(DIR).join(RUN);
+    // A directory is named after its run.
+    let named = serde_json::from_slice::<RunFile>(file).map(|file| file.id);
+    let run = named
+        .ok()
+        .filter(|id| id.starts_with("r-") && !id.contains('/'));
+    let run = run.unwrap_or_else(|| RUN.to_owned());
+    let dir = Path::new(DIR).join(&run);
     let made = disk.make_dir(&dir);
     let written = [("run.json", file), ("bundle.json", bundle)]
         .map(|(name, bytes)| disk.replace(&dir.join(name), bytes).is_ok());
@@ -234,7 +255,16 @@ pub fn resume(bytes: &[u8]) -> u64 {
             seen.push(state);
         }
     }
-    kind(&seen)
+    // Or why it is not gone on with.
+    let (reply, mut answer) = oneshot::channel();
+    director.take(now, Input::Watch(run, reply));
+    let told = answer.try_recv().ok().and_then(Result::ok);
+    let told = told.into_iter().flat_map(|(first, _)| first);
+    let ends = told.filter_map(|event| match event.event {
+        Some(v1::run_event::Event::Over(over)) => Some(letters(&over.text)),
+        _ => None,
+    });
+    kind(&(seen, ends.collect::<Vec<_>>(), peers::notes(&director)))
 }
 
 /// What a director left that was killed in the middle of a run: soon after its begin, and later.

@@ -2,6 +2,7 @@
 
 use crate::Target;
 use crate::random::Random;
+use crate::wire::{self, Shape};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -38,7 +39,7 @@ pub fn drive(target: Target, seed: u64, mut more: impl FnMut(u64) -> bool) -> Tr
         }
     }
     while more(tried.inputs) {
-        let input = mutated(&mut random, &corpus, target.words);
+        let input = mutated(&mut random, &corpus, target);
         tried.inputs += 1;
         let Some(kind) = answer(target, &input) else {
             tried.broke = Some(input);
@@ -62,13 +63,17 @@ fn answer(target: Target, input: &[u8]) -> Option<u64> {
     catch_unwind(AssertUnwindSafe(|| (target.run)(input))).ok()
 }
 
-fn mutated(random: &mut Random, corpus: &[Vec<u8>], words: &[&str]) -> Vec<u8> {
+fn mutated(random: &mut Random, corpus: &[Vec<u8>], target: Target) -> Vec<u8> {
     let mut input = corpus
         .get(random.below(corpus.len()))
         .cloned()
         .unwrap_or_default();
     for _ in 0..=random.below(6) {
-        mutate(random, &mut input, corpus, words);
+        // What is no message any more is changed as bytes are.
+        let whole = target.shape != Shape::Bytes && random.below(4) > 0;
+        if !(whole && wire::change(random, target.shape, &mut input)) {
+            mutate(random, &mut input, corpus, target.words);
+        }
     }
     input.truncate(LONGEST);
     input

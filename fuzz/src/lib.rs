@@ -7,9 +7,12 @@
 pub mod answer;
 pub mod disk;
 pub mod driver;
+pub mod page;
 pub mod peers;
 pub mod random;
 pub mod seeds;
 pub mod targets;
+pub mod wire;
 
 pub use targets::{ALL, Target};
+pub use wire::Shape;

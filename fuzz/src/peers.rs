@@ -286,7 +286,14 @@ pub fn agents(bytes: &[u8]) -> u64 {
             seen.push(state);
         }
     }
-    kind(&seen)
+    kind(&(seen, notes(&director)))
+}
+
+/// What a director's run noted, without the numbers.
+pub(crate) fn notes(director: &Director) -> Vec<String> {
+    let notes = director.active().map(|active| active.notes.iter());
+    let words = notes.into_iter().flatten();
+    words.map(|note| crate::targets::letters(note)).collect()
 }
 
 /// A message of the seeds' run is of the run that there is: its id is drawn by chance.

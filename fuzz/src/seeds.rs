@@ -185,15 +185,19 @@ pub fn segments() -> Vec<Vec<u8>> {
     vec![empty, whole, torn]
 }
 
-/// A token, certificates of an agent (by URI) and of an operator (by unit), and a signing request.
-pub(crate) fn identities() -> Vec<Vec<u8>> {
-    let token = trust::Token {
+/// A token.
+pub(crate) fn token() -> trust::Token {
+    trust::Token {
         authority: [1; 32],
         id: [2; 8],
         secret: [3; 32],
-    };
+    }
+}
+
+/// A token, certificates of an agent (by URI) and of an operator (by unit), and a signing request.
+pub(crate) fn identities() -> Vec<Vec<u8>> {
     vec![
-        token.text().into_bytes(),
+        token().text().into_bytes(),
         include_bytes!("../seeds/agent.der").to_vec(),
         include_bytes!("../seeds/operator.der").to_vec(),
         include_bytes!("../seeds/request.der").to_vec(),

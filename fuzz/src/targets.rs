@@ -1,5 +1,6 @@
 //! The doors that bytes come in by.
 
+use crate::wire::Shape;
 use metrics::{Digits, Histogram, Metric, Tags, Trend, TrendParts};
 use plan::{Bundle, Explanation, Overrides, Stripe};
 use prost::Message as _;
@@ -17,69 +18,81 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// Words that mean something there.
     pub words: &'static [&'static str],
+    /// How its input is made up.
+    pub shape: Shape,
 }
 
 /// All doors.
-pub const ALL: [Target; 14] = [
+pub const ALL: [Target; 15] = [
     Target {
         name: "plan",
         run: plan,
         seeds: crate::seeds::scenarios,
         words: crate::seeds::WORDS,
+        shape: Shape::Bytes,
     },
     Target {
         name: "histogram",
         run: histogram,
         seeds: crate::seeds::histograms,
         words: &[],
+        shape: Shape::Bytes,
     },
     Target {
         name: "interval",
         run: interval,
         seeds: crate::seeds::intervals,
         words: &[],
+        shape: Shape::Message,
     },
     Target {
         name: "segment",
         run: segment,
         seeds: crate::seeds::segments,
         words: &[],
+        shape: Shape::Bytes,
     },
     Target {
         name: "checkpoint",
         run: checkpoint,
         seeds: crate::seeds::checkpoints,
         words: &[],
+        shape: Shape::Bytes,
     },
     Target {
         name: "identity",
         run: identity,
         seeds: crate::seeds::identities,
         words: &["throng_", "throng://agent/", "throng-operator", "/"],
+        shape: Shape::Bytes,
     },
     Target {
         name: "controller",
         run: crate::peers::controller,
         seeds: crate::peers::good_controller,
         words: &[],
+        shape: Shape::Row,
     },
     Target {
         name: "agents",
         run: crate::peers::agents,
         seeds: crate::peers::good_agents,
         words: &[],
+        shape: Shape::Row,
     },
     Target {
         name: "bundle",
         run: crate::disk::bundle,
         seeds: crate::disk::bundles,
         words: crate::seeds::WORDS,
+        shape: Shape::Bytes,
     },
     Target {
         name: "chunks",
         run: crate::disk::chunks,
         seeds: crate::disk::pieces,
         words: &[],
+        shape: Shape::Row,
     },
     Target {
         name: "files",
@@ -95,24 +108,35 @@ pub const ALL: [Target; 14] = [
             "{}",
             "\"\"",
         ],
+        shape: Shape::Bytes,
     },
     Target {
         name: "transcript",
         run: crate::disk::transcript,
         seeds: crate::disk::transcripts,
         words: &[],
+        shape: Shape::Row,
     },
     Target {
         name: "resume",
         run: crate::disk::resume,
         seeds: crate::disk::directories,
         words: &[],
+        shape: Shape::Row,
     },
     Target {
         name: "answer",
         run: crate::answer::answer,
         seeds: crate::answer::answers,
         words: crate::answer::WORDS,
+        shape: Shape::Bytes,
+    },
+    Target {
+        name: "page",
+        run: crate::page::page,
+        seeds: crate::page::requests,
+        words: crate::page::WORDS,
+        shape: Shape::Bytes,
     },
 ];
 

@@ -1,7 +1,7 @@
 //! Every target, for a bounded while: what CI tries each time.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use throng_fuzz::{ALL, Target, driver};
+use throng_fuzz::{ALL, Shape, Target, driver};
 
 fn target(name: &str) -> Target {
     ALL.into_iter().find(|target| target.name == name).unwrap()
@@ -89,6 +89,11 @@ fn whatever_a_target_answers_the_request_ends() {
     holds("answer", 3_000, 10);
 }
 
+#[test]
+fn whatever_is_asked_of_the_page_it_answers_and_nothing_breaks() {
+    holds("page", 1_500, 20);
+}
+
 /// A target whose good input is refused would try nothing but refusals.
 #[test]
 fn every_target_has_good_input_and_a_test() {
@@ -114,6 +119,7 @@ fn a_panic_is_found_and_its_input_kept() {
         },
         seeds: || vec![b"a".to_vec()],
         words: &["!"],
+        shape: Shape::Bytes,
     };
     let tried = driver::drive(broken, 1, |tried| tried < 10_000);
     assert_eq!(

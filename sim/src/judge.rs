@@ -1,10 +1,14 @@
 //! What must be true of a run that is over: its report against what the target saw and what was delivered.
 
-use crate::sabotage::Sabotage;
+mod seats;
+mod told;
+
+use crate::schedule::Time;
 use crate::target::{Life, Target};
-use crate::world::Spooled;
+use crate::world::{Absence, Killed, Seat, Spooled};
 use controller::Report;
 use controller::conservation::{Fate, Line, Unit};
+use controller::report::Ended;
 use controller::verdict::Grade;
 use plan::Plan;
 use proto::v1::RunOver;
@@ -24,8 +28,20 @@ pub struct Case<'a> {
     pub acknowledged: &'a BTreeMap<(u64, u32), u64>,
     /// True if somebody changed or ended it early.
     pub changed: bool,
-    /// What is broken on purpose.
-    pub sabotage: Option<Sabotage>,
+    /// True if everybody was there or said that it went.
+    pub orderly: bool,
+    /// What the controller knew by itself, by seat; `None` if whoever closed the run was never seen at work.
+    pub seats: Option<&'a BTreeMap<u32, Seat>>,
+    /// Which life is whose.
+    pub lives: &'a BTreeMap<u64, Life>,
+    /// Agents that were killed at work.
+    pub killed: &'a [Killed],
+    /// When the controller was away, and a later life of it went on.
+    pub absences: &'a [Absence],
+    /// True time of the report.
+    pub over_at: Time,
+    /// For how long an agent may say nothing before it surely is lost.
+    pub patience: Time,
     /// When each agent's load really began, after T0 by the controller's clock, in milliseconds.
     pub starts: BTreeMap<&'a str, Vec<f64>>,
 }
@@ -37,12 +53,16 @@ pub struct Came {
     pub to: String,
     /// The facets that are the reason for the grade, if it is not VALID.
     pub because: Vec<String>,
+    /// The fleet never came together.
+    pub incomplete: bool,
 }
 
 impl From<String> for Came {
     fn from(to: String) -> Self {
-        let because = Vec::new();
-        Self { to, because }
+        Self {
+            to,
+            ..Self::default()
+        }
     }
 }
 
@@ -56,6 +76,7 @@ impl Came {
         Self {
             to: format!("{} {how}", grade.word()),
             because: reasons.map(|facet| facet.name.clone()).collect(),
+            incomplete: report.run.ended == Ended::FleetIncomplete,
         }
     }
 
@@ -80,14 +101,10 @@ impl Came {
 /// # Errors
 /// The law that is broken.
 pub fn judge(case: &Case<'_>) -> Result<Came, String> {
-    let mut report: Report = serde_json::from_slice(&case.over.report)
+    let report: Report = serde_json::from_slice(&case.over.report)
         .map_err(|error| format!("the report cannot be read: {error}"))?;
-    if case.sabotage == Some(Sabotage::GapsLeftOut) {
-        for line in &mut report.conservation.scenarios {
-            line.planned -= std::mem::take(&mut line.lost);
-        }
-    }
     acknowledged(case, &report)?;
+    seats::merged(case)?;
     if !report.run.began {
         let begun: u64 = (0..case.plan.scenarios.len())
             .map(|s| case.target.of(s).begun)
@@ -97,15 +114,24 @@ pub fn judge(case: &Case<'_>) -> Result<Came, String> {
                 "{begun} iterations were begun in a run that never began"
             ));
         }
-        return Ok(format!("not begun: {:?}", report.run.ended).into());
+        return Ok(Came {
+            to: format!("not begun: {:?}", report.run.ended),
+            ..Came::of(&report, "")
+        });
     }
     let whole = report.agents.iter().all(|agent| agent.fate == Fate::Done);
+    let changed = case.changed || report.run.ended == Ended::AgentLost;
     for (index, scenario) in case.plan.scenarios.iter().enumerate() {
         let line = line(&report, &scenario.name)?;
         balanced(line)?;
         counts(case.target, line, index, whole)?;
-        planned(case.plan, case.changed, line, index)?;
+        known(line, case.orderly)?;
+        planned(case.plan, changed, line, index)?;
     }
+    seats::answered(case, &report)?;
+    told::killed(case, &report)?;
+    told::away(case, &report)?;
+    told::losses(case, &report)?;
     skew(case, &report)?;
     graded(&report)?;
     Ok(Came::of(&report, &format!("{:?}", report.run.ended)))
@@ -242,6 +268,17 @@ fn counts(target: &Target, line: &Line, index: usize, whole: bool) -> Result<(),
     }
     if line.unaccounted < 0.0 {
         return Err(format!("{name}: more was made than planned: {line:?}"));
+    }
+    Ok(())
+}
+
+/// If everybody was there or said that it went, somebody knows of everything.
+fn known(line: &Line, orderly: bool) -> Result<(), String> {
+    if orderly && line.unaccounted.abs() > 1e-3 {
+        return Err(format!(
+            "{}: nobody was lost or cut off, and {} are unaccounted: {line:?}",
+            line.scenario, line.unaccounted
+        ));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ pub mod sabotage;
 pub mod schedule;
 pub mod setting;
 pub mod target;
+pub mod timetable;
 pub mod world;
 
 pub use sabotage::Sabotage;

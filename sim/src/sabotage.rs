@@ -21,11 +21,13 @@ pub enum Sabotage {
     GapsLeftOut,
     /// The controller does not wait until those who give have agreed.
     NoHandshake,
+    /// An interval that is sent again is not what it was.
+    OtherBytes,
 }
 
 impl Sabotage {
     /// All there are.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoDedupe,
         Self::NoFencing,
         Self::EarlyReassign,
@@ -35,6 +37,7 @@ impl Sabotage {
         Self::ShareTwice,
         Self::EmptyMerge,
         Self::GapsLeftOut,
+        Self::OtherBytes,
     ];
 
     /// Its name on the command line.
@@ -50,6 +53,7 @@ impl Sabotage {
             Self::ShareTwice => "share-twice",
             Self::EmptyMerge => "empty-merge",
             Self::GapsLeftOut => "gaps-left-out",
+            Self::OtherBytes => "other-bytes",
         }
     }
 

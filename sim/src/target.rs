@@ -1,12 +1,9 @@
 //! The target as it saw the load: who began which index when, and which agent a VU was at work on. What it sees breaks a law at once.
 
-use crate::clock::Clock;
 use crate::schedule::Time;
-use plan::{ArrivalCurve, Plan, VuCurve};
+use crate::timetable::Timetable;
+use plan::Control;
 use std::collections::BTreeMap;
-
-/// How far off an agent's idea of T0 may be, beside what its way to the controller explains: clocks drift between pings.
-const SLACK: u64 = 20_000_000;
 
 /// One life of one agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,25 +31,6 @@ pub struct Seen {
     pub answered: u64,
 }
 
-/// When what is due, by the only clock that counts.
-#[derive(Debug)]
-struct Timetable {
-    clock: Clock,
-    /// Its reading at T0.
-    t0: u64,
-    scenarios: Vec<Due>,
-    /// How far off each host may be.
-    slack: Vec<u64>,
-}
-
-#[derive(Debug)]
-struct Due {
-    start: u64,
-    catch_up: u64,
-    arrivals: Option<ArrivalCurve>,
-    vus: Option<VuCurve>,
-}
-
 /// The target's own books.
 #[derive(Debug, Default)]
 pub struct Target {
@@ -64,32 +42,23 @@ pub struct Target {
 }
 
 impl Target {
-    /// The controller has named T0, by its clock; `ways` is how long each host's way to it may take, there and back.
-    pub fn named(&mut self, clock: Clock, t0: u64, plan: &Plan, ways: &[u64]) {
-        let scenarios = plan.scenarios.iter().map(|scenario| Due {
-            start: nanos(scenario.start_time),
-            catch_up: nanos(scenario.catch_up),
-            arrivals: scenario.arrival_curve(plan.seed),
-            vus: scenario.executor.vu_curve(scenario.graceful_stop),
-        });
-        self.timetable.get_or_insert(Timetable {
-            clock,
-            t0,
-            scenarios: scenarios.collect(),
-            slack: ways.iter().map(|way| way / 2 + SLACK).collect(),
-        });
+    /// The controller has named T0.
+    pub fn named(&mut self, timetable: impl FnOnce() -> Timetable) {
+        self.timetable.get_or_insert_with(timetable);
     }
 
-    /// The run was changed: what is due when is not what the plan says.
-    pub fn changed(&mut self) {
+    /// What was changed in the run so far.
+    pub fn changed(&mut self, at: Time, control: &Control) {
         if let Some(timetable) = &mut self.timetable {
-            timetable.scenarios.clear();
+            timetable.change(at, control);
         }
     }
 
     /// An arrival, or a leased index, is begun.
     pub fn index(&mut self, at: Time, life: Life, scenario: usize, index: u64) {
-        self.check_arrival(at, life, scenario, index);
+        let timetable = self.timetable.as_ref();
+        let broken = timetable.and_then(|t| t.arrival(at, life.host, scenario, index));
+        self.broken.extend(broken);
         if let Some((first, then)) = self.indexes.insert((scenario, index), (life, at)) {
             self.broken.push(format!(
                 "index {index} of scenario {scenario} was begun twice: by {} at {:.3} s, and by {} at {:.3} s",
@@ -101,54 +70,11 @@ impl Target {
         }
     }
 
-    /// An arrival is begun neither early nor later than `catchUp`.
-    fn check_arrival(&mut self, at: Time, life: Life, scenario: usize, index: u64) {
-        let Some((run, slack, due)) = self
-            .timetable
-            .as_ref()
-            .and_then(|t| t.at(at, life, scenario))
-        else {
-            return;
-        };
-        let Some(when) = due.arrivals.as_ref().and_then(|curve| curve.due_at(index)) else {
-            return;
-        };
-        let when = i128::from(when + due.start);
-        if run + slack < when || run > when + i128::from(due.catch_up) + slack {
-            self.broken.push(format!(
-                "index {index} of scenario {scenario}, due at {:.3} s, was begun at {:.3} s",
-                when as f64 / 1e9,
-                run as f64 / 1e9
-            ));
-        }
-    }
-
-    /// A VU begins iterations only while the curve holds it.
-    fn check_vu(&mut self, at: Time, life: Life, scenario: usize, vu: u64) {
-        let Some((run, slack, due)) = self
-            .timetable
-            .as_ref()
-            .and_then(|t| t.at(at, life, scenario))
-        else {
-            return;
-        };
-        let Some(curve) = &due.vus else { return };
-        let here = run - i128::from(due.start);
-        let spans = curve.spans(vu);
-        let held = spans.iter().any(|span| {
-            i128::from(span.start) <= here + slack && here < i128::from(span.stop) + slack
-        });
-        if !held {
-            self.broken.push(format!(
-                "VU {vu} of scenario {scenario} began an iteration at {:.3} s, when the plan has no place for it",
-                run as f64 / 1e9
-            ));
-        }
-    }
-
     /// A VU begins an iteration; `until` is when its agent's lease is over.
     pub fn hold(&mut self, at: Time, life: Life, scenario: usize, vu: u64, until: Time) {
-        self.check_vu(at, life, scenario, vu);
+        let timetable = self.timetable.as_ref();
+        let broken = timetable.and_then(|t| t.vu(at, life.host, scenario, vu));
+        self.broken.extend(broken);
         let before = self.holds.insert((scenario, vu), Hold { life, until });
         if let Some(before) = before
             && before.life != life
@@ -214,6 +140,16 @@ impl Target {
         of.map(|(_, seen)| seen.answered).sum()
     }
 
+    /// Who had requests answered, and how many.
+    #[must_use]
+    pub fn lives(&self) -> BTreeMap<Life, u64> {
+        let mut lives = BTreeMap::new();
+        for ((_, life), seen) in &self.seen {
+            *lives.entry(*life).or_default() += seen.answered;
+        }
+        lives
+    }
+
     /// What a scenario did in all.
     #[must_use]
     pub fn of(&self, scenario: usize) -> Seen {
@@ -223,19 +159,6 @@ impl Target {
             answered: sum.answered + seen.answered,
         })
     }
-}
-
-impl Timetable {
-    /// Run time, how far off a host may be, and what is due in a scenario.
-    fn at(&self, at: Time, life: Life, scenario: usize) -> Option<(i128, i128, &Due)> {
-        let run = i128::from(self.clock.reads(at)) - i128::from(self.t0);
-        let slack = i128::from(*self.slack.get(life.host)?);
-        Some((run, slack, self.scenarios.get(scenario)?))
-    }
-}
-
-fn nanos(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// `agent-2`, or `agent-2's third life`.

@@ -3,6 +3,7 @@
 mod agents;
 mod controller;
 mod faults;
+mod inside;
 mod liar;
 mod phases;
 mod say;
@@ -23,10 +24,11 @@ use agent::Fence;
 use agent::link::core::{self, Core, Look};
 use journal::fake::FakeDisk;
 use plan::{PhaseKind, Plan};
-use proto::v1::{BundleChunk, Hello, RunOver};
+use proto::v1::{BundleChunk, Hello, Interval, RunOver};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use inside::{Absence, Killed, Seat};
 pub use spools::Spooled;
 
 const MS: u64 = 1_000_000;
@@ -148,12 +150,18 @@ pub struct World {
     log: Log,
     /// What came to the controller, by life of an agent (its incarnation) and seat.
     books: BTreeMap<(u64, u32), Book>,
+    /// Every interval that came, as it came first; by life, seat and number.
+    intervals: BTreeMap<(u64, u32, u64), Interval>,
     /// The newest acknowledgement on its way to a life, by seat.
     acknowledged: BTreeMap<(u64, u32), u64>,
     /// The seat of the newest interval of each life.
     seats: BTreeMap<u64, u32>,
     /// Without deduplication: how many intervals of each life were taken for new.
     renumbered: BTreeMap<(u64, u32), u64>,
+    /// Whose life is which.
+    lives: BTreeMap<u64, Life>,
+    /// What the controller knows by itself.
+    inside: inside::Inside,
     /// T0 by the controller's clock, once it is known.
     t0: Option<u64>,
     /// When load really began, true time, by the agent's name.
@@ -169,6 +177,8 @@ pub struct World {
     phases: BTreeMap<&'static str, u32>,
     /// True if somebody ended the run early, or changed it.
     stopped: bool,
+    /// True if an agent was told to end before load was to begin, in a run that all are to make.
+    short: bool,
 }
 
 impl World {
@@ -207,9 +217,12 @@ impl World {
             target: Target::default(),
             log: Log::new(keep),
             books: BTreeMap::new(),
+            intervals: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             seats: BTreeMap::new(),
             renumbered: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            inside: inside::Inside::default(),
             t0: None,
             begins: BTreeMap::new(),
             over: None,
@@ -218,6 +231,7 @@ impl World {
             mustered: BTreeSet::new(),
             phases: BTreeMap::new(),
             stopped: false,
+            short: false,
             sabotage,
             setting,
         };
@@ -240,6 +254,19 @@ impl World {
         }
     }
 
+    /// An agent that says nothing for so long, true time, is lost, whatever its controller went through.
+    fn patience(&self) -> Time {
+        let lease = u64::try_from(self.setting.lease.as_nanos()).unwrap_or(0);
+        let faults = self.setting.faults.iter().map(|(_, fault)| match fault {
+            // Nobody is given up before one more lease is over.
+            Fault::Down { time, .. } | Fault::Stall { time } | Fault::Busy { time, .. } => {
+                time + lease
+            }
+            _ => 0,
+        });
+        2 * lease + faults.sum::<u64>()
+    }
+
     /// No run takes longer than this, true time.
     fn latest(&self) -> Time {
         let faults = self.setting.faults.iter().map(|(at, fault)| match fault {
@@ -249,7 +276,14 @@ impl World {
             | Fault::Down { time, .. } => at + time,
             _ => 0,
         });
-        let lease = u64::try_from(self.setting.lease.as_nanos()).unwrap_or(0);
+        let leases = self.setting.faults.iter().map(|(_, fault)| match fault {
+            Fault::Down { lease, .. } => *lease,
+            _ => None,
+        });
+        let lease = leases
+            .flatten()
+            .fold(self.setting.lease, std::time::Duration::max);
+        let lease = u64::try_from(lease.as_nanos()).unwrap_or(0);
         let load = u64::try_from(self.plan.load_end().as_nanos()).unwrap_or(0);
         let phases = [&self.plan.setup, &self.plan.teardown];
         let phases = phases.into_iter().flatten();
@@ -308,11 +342,21 @@ impl World {
                 books: &self.books,
                 acknowledged: &self.acknowledged,
                 changed: self.stopped,
-                sabotage: self.sabotage,
+                orderly: self.setting.is_orderly(),
+                seats: self.inside.seats.as_ref(),
+                lives: &self.lives,
+                killed: &self.inside.killed,
+                absences: &self.inside.absences,
+                over_at: self.inside.over.unwrap_or(0),
+                patience: self.patience(),
                 starts: self.starts(),
             });
             let harmless = self.setting.is_harmless();
-            match judged.and_then(|came| if harmless { came.unharmed() } else { Ok(came) }) {
+            let excused = |came: &Came| self.short && came.incomplete;
+            match judged.and_then(|came| match harmless && !excused(&came) {
+                true => came.unharmed(),
+                false => Ok(came),
+            }) {
                 Ok(came) => verdict = Some(came),
                 Err(broken) => self.target.broken(broken),
             }

@@ -7,8 +7,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Makes a folder, and those above it, that only its owner may enter.
 ///
@@ -43,6 +44,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => fs::File::open(parent)?.sync_all(),
         _ => fs::File::open(".")?.sync_all(),
     }
+}
+
+/// By which a file that was written anew is told from what it was before: which file it is, its length, and when it was changed. The
+/// time alone would not do, for two changes within one tick of the system's clock have the same.
+pub type Stamp = (u64, u64, SystemTime);
+
+/// A file's stamp now; `None` if there is no such file.
+#[must_use]
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    let file = fs::metadata(path).ok()?;
+    Some((file.ino(), file.len(), file.modified().ok()?))
 }
 
 /// Reads a file that holds a secret; one that anybody may read, or others may write, is an error, for it is a secret no more. Its group

@@ -20,6 +20,9 @@ use x509_parser::prelude::FromDer;
 /// Between attempts to renew that fail, at least.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How often the time between such attempts doubles, if more than patience is needed: up to a sixth of the lifetime.
+const RARER: u32 = 2;
+
 /// Where credentials come from.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -230,9 +233,18 @@ impl Keeper {
 
     /// Renews for ever, each time a third of the time is left. Files are renewed by others: it then never does anything.
     pub async fn renew_for_ever(&self) {
+        self.renew_by(|held| async move { enrol::renew(&self.address, &held).await })
+            .await;
+    }
+
+    async fn renew_by<F>(&self, renew: impl Fn(Credentials) -> F)
+    where
+        F: Future<Output = Result<Enrolment, DialError>>,
+    {
         if matches!(self.source, Source::Files { .. }) {
             return;
         }
+        let mut failures = 0;
         loop {
             let (held, lifetime, left) = {
                 let kept = self.lock();
@@ -240,14 +252,17 @@ impl Keeper {
             };
             let Some(held) = held else {
                 self.renewed.notified().await;
+                failures = 0;
                 continue;
             };
-            let early = lifetime / 3;
-            tokio::select! {
-                () = tokio::time::sleep(left.saturating_sub(early)) => {}
-                () = self.renewed.notified() => continue,
+            if failures == 0 {
+                let early = lifetime / 3;
+                tokio::select! {
+                    () = tokio::time::sleep(left.saturating_sub(early)) => {}
+                    () = self.renewed.notified() => continue,
+                }
             }
-            match enrol::renew(&self.address, &held).await {
+            match renew(held).await {
                 Ok(enrolment) => {
                     tracing::info!(
                         name = enrolment.identity.name,
@@ -255,18 +270,36 @@ impl Keeper {
                         enrolment.lifetime.as_secs_f64()
                     );
                     self.keep(enrolment);
+                    failures = 0;
                 }
                 Err(error) => {
                     tracing::warn!("the certificate could not be renewed: {error}");
-                    if error.is_final() {
-                        // It serves until it expires; the connection that is there goes on.
-                        self.renewed.notified().await;
-                    } else {
-                        tokio::time::sleep((lifetime / 24).max(AGAIN)).await;
-                    }
+                    // It serves until it expires; the connection that is there goes on.
+                    let renewed = self.renewed.notified();
+                    let again = match again(&error, lifetime, failures) {
+                        Some(wait) => tokio::time::timeout(wait, renewed).await.is_err(),
+                        None => {
+                            renewed.await;
+                            false
+                        }
+                    };
+                    failures = if again { failures + 1 } else { 0 };
                 }
             }
         }
+    }
+}
+
+/// After how long an attempt that failed is made again; `None`: the controller itself said no, and will not say anything else.
+///
+/// Whatever else is in the way may be gone later, though it is for a person to mend: another program listens there for a while, or its
+/// authority is restored. Such attempts become rarer, and some of them are made while the certificate holds.
+fn again(error: &DialError, lifetime: Duration, failures: u32) -> Option<Duration> {
+    let wait = (lifetime / 24).max(AGAIN);
+    match error {
+        DialError::Refused(_) => None,
+        DialError::Unreachable(_) => Some(wait),
+        _ => Some(wait * (1 << failures.min(RARER))),
     }
 }
 
@@ -316,5 +349,91 @@ impl Kept {
             .map(|(_, until)| until);
         let left = until.map_or(0, |until| until.saturating_sub(clock::unix_s()));
         Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(self.lifetime)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use std::cell::RefCell;
+
+    const LIFE: Duration = Duration::from_secs(24 * 3_600);
+    const HOUR: u64 = 3_600;
+
+    fn enrolment() -> Enrolment {
+        let made = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
+        Enrolment {
+            credentials: Credentials {
+                chain: vec![made.cert.der().clone()],
+                key: rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der())
+                    .into(),
+                roots: Roots::Pinned([0; 32]),
+            },
+            identity: Identity {
+                role: Role::Agent,
+                name: "a".to_owned(),
+                mark: "0-0".to_owned(),
+            },
+            lifetime: LIFE,
+        }
+    }
+
+    /// At which hours it tries to renew, within two days of its certificate, if it is answered like this.
+    async fn attempts(answers: Vec<Option<DialError>>) -> Vec<u64> {
+        let source = Source::Join {
+            token: None,
+            role: Role::Agent,
+            name: "a".to_owned(),
+            file: None,
+        };
+        let keeper = Keeper::new(Address::parse("https://h:1", false).unwrap(), source);
+        keeper.keep(enrolment());
+        let begin = clock::now();
+        let (tried, answers) = (RefCell::new(Vec::new()), RefCell::new(answers.into_iter()));
+        let renewing = keeper.renew_by(|_| {
+            let after = clock::now().saturating_duration_since(begin);
+            tried.borrow_mut().push(after.as_secs().div_euclid(HOUR));
+            std::future::ready(match answers.borrow_mut().next() {
+                Some(Some(error)) => Err(error),
+                _ => Ok(enrolment()),
+            })
+        });
+        let two_days = Duration::from_secs(46 * HOUR);
+        assert!(tokio::time::timeout(two_days, renewing).await.is_err());
+        tried.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_is_in_the_way_is_tried_again_unless_the_controller_said_no() {
+        let no = || "x".to_owned();
+        let away = || Some(DialError::Unreachable(no()));
+        let other = || Some(DialError::Untrusted(no()));
+        for (what, answers, hours) in [
+            ("nothing", vec![], vec![16, 32]),
+            ("nobody, twice", vec![away(), away()], vec![16, 17, 18, 34]),
+            (
+                "somebody else, for some hours",
+                vec![other(), other(), other()],
+                vec![16, 17, 19, 23, 39],
+            ),
+            (
+                "another program, for long",
+                vec![Some(DialError::PeerSpeaksClearText); 9],
+                vec![16, 17, 19, 23, 27, 31, 35, 39, 43],
+            ),
+            (
+                "its clock is wrong, once; and then it is away, once",
+                vec![Some(DialError::Rejected(no())), None, away()],
+                vec![16, 17, 33, 34],
+            ),
+            (
+                "its token was revoked",
+                vec![Some(DialError::Refused(no()))],
+                vec![16],
+            ),
+        ] {
+            assert_eq!(attempts(answers).await, hours, "{what}");
+        }
     }
 }

@@ -36,7 +36,7 @@ mod start;
 mod tests;
 
 pub use page::{Backing, Page, Scenario, Settings, Tokens, Wanted};
-pub use server::{Face, serve};
+pub use server::{Face, routes, serve};
 
 /// Where the page is on a standing controller, unless told otherwise.
 pub const PORT: u16 = 7480;

@@ -4,7 +4,7 @@ use crate::conn::{Conn, Socket};
 use crate::login::From;
 use crate::page::{Limits, Page, closed};
 use crate::router::router;
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -47,6 +47,11 @@ impl fmt::Debug for Face {
             Self::Tls(_) => "Tls",
         })
     }
+}
+
+/// The page's routes without a listener, for whoever brings requests of his own; they are all said to come from that address.
+pub fn routes(page: Page, from: SocketAddr) -> Router {
+    router(&Arc::new(page)).layer(Extension(From(from)))
 }
 
 /// Serves the page until `shutdown` completes; streams are ended then, and what is being answered has a second.

@@ -33,22 +33,49 @@ fn main() -> ExitCode {
 
 /// Runs the simulation, built as tests are: with every assertion and overflow check.
 fn sim(arguments: &[String]) -> ExitCode {
+    // With the whole workspace's features, as `cargo test --workspace` has built it before: by itself it would have fewer, and all that it
+    // depends on would be compiled once more. A package's test brings the package's program along.
+    let build = [
+        "test",
+        "--quiet",
+        "--workspace",
+        "--test",
+        "seeds",
+        "--no-run",
+    ];
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["run", "--quiet", "--package", "throng-sim", "--"])
-        .args(arguments)
-        .current_dir(root())
-        .status();
-    match status {
-        Ok(status) => status
-            .code()
-            .and_then(|code| u8::try_from(code).ok())
-            .map_or(ExitCode::FAILURE, ExitCode::from),
-        Err(error) => {
-            eprintln!("cargo cannot be run: {error}");
-            ExitCode::FAILURE
-        }
+    let built = done(Command::new(cargo).args(build));
+    if built != Ok(0) {
+        return exit(built);
     }
+    // This program lies beside it.
+    match std::env::current_exe() {
+        Ok(here) => exit(done(
+            Command::new(here.with_file_name("throng-sim")).args(arguments),
+        )),
+        Err(error) => exit(Err(error.to_string())),
+    }
+}
+
+/// The status with which a program ends.
+fn done(command: &mut Command) -> Result<u8, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command
+        .current_dir(root())
+        .status()
+        .map_err(|error| format!("{program} cannot be run: {error}"))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    code.ok_or_else(|| format!("{program}: {status}"))
+}
+
+fn exit(done: Result<u8, String>) -> ExitCode {
+    done.map_or_else(
+        |what| {
+            eprintln!("{what}");
+            ExitCode::FAILURE
+        },
+        ExitCode::from,
+    )
 }
 
 /// The workspace's folder.

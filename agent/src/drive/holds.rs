@@ -5,10 +5,12 @@
 use super::course::Course;
 use crate::clock;
 use crate::stop::Going;
+use crate::tally::Onward;
 use crate::vu::Site;
 use plan::Span;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The VUs of one worker that are within a span now.
@@ -25,6 +27,8 @@ struct Hold {
     /// Counted up to here in the scenario's own time.
     since: u64,
     spans: Vec<Span>,
+    /// The one that it was in when it was counted.
+    within: Option<Span>,
 }
 
 /// One VU within its span; dropping it ends that.
@@ -50,6 +54,7 @@ impl Holds {
             number,
             since,
             spans,
+            within: None,
         };
         self.held.borrow_mut().insert(key, hold);
         site.active.set(site.active.get() + 1);
@@ -66,8 +71,25 @@ impl Holds {
     /// Counts what was held up to now.
     pub(crate) fn count(&self, site: &Site) {
         let now = until(site);
+        let goes_on = site.stop.going() == Going::On;
+        let courses = (0..site.tally.len()).map(|scenario| Course::newest(site, scenario));
+        let mut sums: Vec<Sum> = courses.map(Sum::new).collect();
         for hold in self.held.borrow_mut().values_mut() {
-            hold.count(site, now);
+            let sum = &mut sums[hold.scenario];
+            sum.time += hold.count(&sum.course, now);
+            if let Some(span) = hold.within {
+                sum.vus += 1;
+                sum.stop = sum.stop.max(span.stop);
+            }
+        }
+        for (cells, sum) in site.tally.iter().zip(sums) {
+            let grows = sum.vus > 0 && goes_on && !sum.course.is_paused(now);
+            let onward = grows.then(|| Onward {
+                since: now,
+                vus: sum.vus,
+                until: sum.course.until(now, sum.stop),
+            });
+            cells.held(sum.time, onward);
         }
     }
 
@@ -85,14 +107,37 @@ impl Holds {
 }
 
 impl Hold {
-    fn count(&mut self, site: &Site, now: Instant) {
-        let Some(to) = Course::newest(site, self.scenario).position(now) else {
-            return;
+    /// What was held since the last time.
+    fn count(&mut self, course: &Course, now: Instant) -> Duration {
+        let Some(to) = course.position(now) else {
+            return Duration::ZERO;
         };
-        let within = |span: &Span| span.stop.min(to).saturating_sub(span.start.max(self.since));
-        let held: u64 = self.spans.iter().map(within).sum();
-        site.tally[self.scenario].vu_ns.add(held);
+        let held = |span: &Span| span.stop.min(to).saturating_sub(span.start.max(self.since));
+        let held: u64 = self.spans.iter().map(held).sum();
         self.since = self.since.max(to);
+        let within = |span: &&Span| (span.start..span.stop).contains(&to);
+        self.within = self.spans.iter().find(within).copied();
+        Duration::from_nanos(held)
+    }
+}
+
+/// What the VUs of one scenario held since they were counted last.
+struct Sum {
+    course: Course,
+    time: Duration,
+    /// How many are within a span, and where the last of these ends.
+    vus: u32,
+    stop: u64,
+}
+
+impl Sum {
+    fn new(course: Course) -> Self {
+        Self {
+            course,
+            time: Duration::ZERO,
+            vus: 0,
+            stop: 0,
+        }
     }
 }
 
@@ -108,7 +153,10 @@ fn until(site: &Site) -> Instant {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Some(mut hold) = self.site.holds.held.borrow_mut().remove(&self.key) {
-            hold.count(self.site, until(self.site));
+            let grew = hold.within.is_some();
+            let course = Course::newest(self.site, hold.scenario);
+            let held = hold.count(&course, until(self.site));
+            self.site.tally[hold.scenario].held_by_one(held, grew);
         }
         self.site.active.set(self.site.active.get() - 1);
     }

@@ -197,3 +197,12 @@ async fn go_home(agent: Agent, line: &Connection) {
     line.send(To::Goodbye(Goodbye::default())).await;
     assert_eq!(agent.ended().await.unwrap(), Ended::Goodbye);
 }
+
+#[test]
+fn a_moment_before_this_machines_boot_is_as_good_as_any() {
+    const BEFORE: i64 = 1_000_000_000_000_000;
+    let reads = crate::clock::boot_ns();
+    let then = super::instant(-BEFORE);
+    let passed = crate::clock::now() - then;
+    assert!(passed.as_nanos() >= u128::from(reads + BEFORE.unsigned_abs()));
+}

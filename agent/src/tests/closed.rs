@@ -134,12 +134,22 @@ fn a_vu_that_is_wanted_back_while_it_finishes_carries_on_and_is_not_late() {
 fn held_time_is_told_in_the_middle_of_a_long_iteration() {
     let town = Town::slow(Duration::ZERO);
     let source = scenario("executor: constant-vus, vus: 2, duration: 20s", "15s");
-    let play = Play::of(source, &town);
+    let play = Play::of(source.clone(), &town);
     let seen = super::rig::watch(play, 10 * SECOND);
     assert!(
         seen.vu_ns.abs_diff(20_000_000_000) <= 600_000_000,
         "{seen:?}"
     );
+    // Whenever it is asked, to the moment, and never more than there can be.
+    for moment in [10_030, 10_110, 10_249, 10_301, 10_499].map(Duration::from_millis) {
+        let seen = super::rig::watch(Play::of(source.clone(), &town), moment);
+        let (counted, now) = (seen.vu_ns, Duration::from_nanos(seen.vu_ns_now));
+        assert!(counted <= seen.vu_ns_now, "{moment:?}: {seen:?}");
+        assert!(
+            (2 * moment - 30 * MS..=2 * moment).contains(&now),
+            "{moment:?}: {seen:?}"
+        );
+    }
 }
 
 #[test]

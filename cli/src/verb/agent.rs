@@ -134,6 +134,11 @@ impl Args {
                 "--allow-target any: whoever directs the controller can aim this agent at anything it reaches"
             );
         }
+        if self.max_rate.is_none() && !address.is_loopback() {
+            tracing::warn!(
+                "no --max-rate: whoever directs the controller can have this agent send as much as this host can"
+            );
+        }
         let bounded = !(self.allow_targets.is_empty() || targets.is_any());
         Ok(Bounds {
             targets: bounded.then(|| Arc::new(targets)),

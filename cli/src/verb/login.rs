@@ -38,7 +38,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Error> {
         ));
     }
     let mut control = args.remote.connect().await?;
-    let agents = control.agents().await?.len();
+    let agents = control.agents().await?.agents.len();
     match places::credentials(&address) {
         Some(file) => println!(
             "logged in at {} ({agents} agents); the certificate is in {}",

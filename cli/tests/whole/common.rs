@@ -29,6 +29,17 @@ pub(crate) fn throng(arguments: &[&str]) -> Command {
     command
 }
 
+/// The program, with files of at most so many blocks.
+fn cramped(blocks: u32, arguments: &[&str]) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    command
+        .args(["-c", &limited, env!("CARGO_BIN_EXE_throng")])
+        .args(arguments)
+        .env_clear();
+    command
+}
+
 /// What a finished program said.
 #[derive(Debug)]
 pub(crate) struct Said {
@@ -230,20 +241,15 @@ impl Controller {
 
     /// One whose files may not grow beyond a few ten KiB each, as on a disk that fills up.
     pub(crate) fn cramped(runs: &str) -> Self {
-        let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", "trap '' XFSZ; ulimit -f 40; exec \"$0\" \"$@\""])
-            .arg(env!("CARGO_BIN_EXE_throng"))
-            .args([
-                "controller",
-                "--listen",
-                "127.0.0.1:0",
-                "--runs",
-                runs,
-                "--no-web",
-            ])
-            .env_clear();
-        Self::of(command)
+        let flags = ["--listen", "127.0.0.1:0", "--runs", runs, "--no-web"];
+        Self::of(cramped(40, &[&["controller"][..], &flags].concat()))
+    }
+
+    /// An agent whose files may not grow beyond a few KiB each.
+    pub(crate) fn cramped_agent(&self, name: &str, spool: &str) -> Standing {
+        let named = ["agent", "--controller", &self.url, "--name", name];
+        let flags = ["--workers", "1", "--spool", spool, "--log-format", "json"];
+        Standing::start(cramped(8, &[&named[..], &flags].concat()))
     }
 
     fn of(mut command: Command) -> Self {

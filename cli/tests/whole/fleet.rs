@@ -71,7 +71,9 @@ impl Seen {
         before.last().map_or(0, |look| look.requests)
     }
 
-    /// The plan at every look; what is due first may come half a second late.
+    /// The plan at every look; what is due first may come half a second late. And the plan between any two looks at least 3 s apart:
+    /// what was due before the first of them and comes after it is begun within `catchUp`, 1 s, or never, and may be on its way for half
+    /// a second. A load that is made twice, also after a gap, is more.
     #[track_caller]
     fn never_above_the_plan(&self) {
         for Look {
@@ -83,6 +85,18 @@ impl Seen {
                 *requests as f64 <= due + 1.0,
                 "{requests} requests after {answered:.2} s"
             );
+        }
+        for (number, from) in self.looks.iter().enumerate() {
+            for to in &self.looks[number..] {
+                let seconds = to.answered - from.asked;
+                let came = to.requests - from.requests;
+                let most = RATE as f64 * (seconds + 1.0 + 0.5) + 1.0;
+                assert!(
+                    to.asked < from.answered + 3.0 || came as f64 <= most,
+                    "{came} requests within {seconds:.2} s from {:.2} s on",
+                    from.asked
+                );
+            }
         }
     }
 }

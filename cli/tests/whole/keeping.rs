@@ -141,6 +141,29 @@ fn a_disk_that_fills_up_ends_the_journal_aloud_and_not_the_run() {
 }
 
 #[test]
+fn an_agent_whose_disk_fills_up_says_so_and_nothing_that_it_measured_is_lost() {
+    let (demo, controller, folder) = (Demo::fast(), Controller::start(), Folder::new("small-disk"));
+    let spool = folder.file("spool");
+    let cramped = controller.cramped_agent("red", &spool);
+    let _other = controller.agent("green");
+    let watcher = watched(&demo, &controller, &folder);
+    cramped.until(|line| {
+        let full = line.contains("the rest of this run is kept in memory only");
+        (full && line.contains("WARN") && line.contains(&spool)).then_some(())
+    });
+    goes_on(&demo, 300);
+    stopped(watcher, &controller);
+    let summary = folder.json("s.json");
+    assert_eq!(reported(&summary), ledger(&demo.ledger()));
+    assert_eq!(summary["conservation"]["completeness"]["share"], 1.0);
+    let agents = summary["agents"].as_array().unwrap();
+    assert!(
+        agents.len() == 2 && agents.iter().all(|agent| agent["fate"] == "done"),
+        "{agents:?}"
+    );
+}
+
+#[test]
 fn one_directory_has_one_controller() {
     let folder = Folder::new("one-directory");
     let runs = folder.file("runs");

@@ -14,6 +14,7 @@ mod help;
 mod interruption;
 mod keeping;
 mod ledger;
+mod losses;
 mod merge;
 mod plan;
 mod scarce;

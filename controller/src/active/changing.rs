@@ -4,6 +4,7 @@ use super::Active;
 use crate::Refusal;
 use crate::change::{Asked, run_clock};
 use crate::fleet::Fleet;
+use crate::handover::Handover;
 use crate::names;
 use crate::run::{Event, Phase};
 use proto::v1::to_agent::Message;
@@ -39,6 +40,7 @@ impl Active {
             run,
             unix_ms: request.asked_unix_ms,
             rtt: self.farthest,
+            handed: self.handover.as_ref().map_or(0, Handover::holds_from),
             length: self.outline.length,
         };
         let who = who(request);
@@ -86,6 +88,7 @@ impl Active {
             run,
             unix_ms: request.asked_unix_ms,
             rtt: 0,
+            handed: 0,
             length: self.outline.length,
         };
         let who = who(request);
@@ -117,6 +120,13 @@ impl Active {
             return false;
         }
         let run = self.run_time(now);
+        let running = self
+            .members
+            .values()
+            .filter(|member| self.run.runs(member.id));
+        if let Some(version) = running.map(|member| member.desired).min() {
+            self.changes.confirmed(version);
+        }
         if let Some(from) = self.changes.to_confirm(run) {
             let version = self.changes.control.version();
             let late: Vec<String> = self

@@ -50,17 +50,20 @@ impl Active {
         let at = At {
             run: u64::try_from(self.run_time(now)).unwrap_or(0),
             rtt: self.farthest,
+            ahead: self.is_ahead(now),
         };
         let Some(handover) = &mut self.handover else {
             return;
         };
-        // VUs that come free bring no rows: whose they are was told before.
-        let rows = !matches!(event, Event::Held(..));
         let settled = handover.changes.len();
         let actions = handover.step(at, event);
-        let tells = |action: &Action| matches!(action, Action::Assign(..));
+        // Only what changes brings rows: VUs that come free were told before whose they are.
+        let changes = |action: &Action| match action {
+            Action::Assign(_, part) => part.changes.len() > settled,
+            _ => false,
+        };
         let before = match &self.handover {
-            Some(handover) if rows && actions.iter().any(tells) => handover.shares_after(settled),
+            Some(handover) if actions.iter().any(changes) => handover.shares_after(settled),
             _ => None,
         };
         for action in actions {
@@ -94,6 +97,7 @@ impl Active {
                             run: self.order.id.clone(),
                             mode: StopMode::StopGraceful.into(),
                             reason: "nobody is left to take over its share".to_owned(),
+                            only_you: true,
                         }));
                     }
                 }
@@ -175,6 +179,8 @@ impl Active {
         id: AgentId,
         prepared: &v1::Prepared,
     ) {
+        // What was told before the assignment it has heard of now; until now it may not have.
+        self.went_on(now, id, false);
         let answer = match self.prepared(prepared) {
             Ok(()) => Answer::Ready(held(&prepared.held)),
             Err(problem) if problem.kind == v1::ProblemKind::ProblemLate => Answer::Late,
@@ -206,6 +212,8 @@ impl Active {
         let came = part.changes.last().map_or(0, |change| change.from);
         let mut member = Member::new(id, part.seat, agent);
         member.came = came;
+        // It is told before the order to begin: it never goes by what was so before.
+        member.desired = self.changes.control.version();
         let name = member.name.clone();
         self.members.insert(id, member);
         self.send_assign(fleet, id, part, false);

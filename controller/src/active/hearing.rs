@@ -4,22 +4,34 @@ use super::{Active, Said, handing};
 use crate::fleet::{Departed, Fleet};
 use crate::gather::{Received, Taken};
 use crate::handover::{self, Handover};
+use crate::plausible;
 use crate::run::{AgentId, Event, Part, Problem};
 use proto::v1;
 use proto::v1::to_agent::Message;
 
 impl Active {
     /// Takes what an agent says. True once the run is over.
-    pub fn heard(&mut self, fleet: &mut Fleet, now: u64, from: AgentId, said: Said) -> bool {
+    pub fn heard(&mut self, fleet: &mut Fleet, now: u64, from: AgentId, mut said: Said) -> bool {
         let id = self.returned.get(&from).copied().unwrap_or(from);
-        let outline = &self.outline;
-        let known = |scenario: &str| outline.knows(scenario);
+        match &said {
+            Said::Heartbeat(heartbeat) if self.confirms(id, heartbeat) => {
+                self.went_on(now, id, false)
+            }
+            Said::Done(_) => self.went_on(now, id, true),
+            _ => {}
+        }
         if let Said::Prepared(prepared) = &said
             && self.handover.is_some()
         {
             self.hand_prepared(fleet, now, id, prepared);
             return false;
         }
+        if let Some(what) = plausible::strip(&mut said) {
+            self.doubt(id, &what);
+        }
+        let run = self.run_time(now);
+        let outline = &self.outline;
+        let known = |scenario: &str| outline.knows(scenario);
         let Some(member) = self.members.get_mut(&id) else {
             return false;
         };
@@ -27,7 +39,7 @@ impl Active {
             Said::Heartbeat(heartbeat) => {
                 let (epoch, held) = (heartbeat.epoch, handing::held(&heartbeat.held));
                 let told = heartbeat.run_ns;
-                member.heartbeat(now, heartbeat, known);
+                member.heartbeat(now, run, heartbeat, known);
                 self.made(now, id, told);
                 if from == id {
                     self.hand(fleet, now, handover::Event::Held(id, epoch, held));
@@ -111,6 +123,18 @@ impl Active {
             }
         }
         false
+    }
+
+    /// Notes, once, that an agent says what cannot be.
+    fn doubt(&mut self, id: AgentId, what: &str) {
+        let member = self.members.get_mut(&id).filter(|member| !member.doubted);
+        if let Some(member) = member {
+            member.doubted = true;
+            let name = member.name.clone();
+            self.note(format!(
+                "{name}: {what}, which cannot be; such totals are not taken: it is broken, or not of throng"
+            ));
+        }
     }
 
     pub(super) fn prepared(&self, prepared: &v1::Prepared) -> Result<(), Problem> {
@@ -218,6 +242,7 @@ impl Active {
         if let Some(old) = self.returned.remove(&id) {
             return self.event(fleet, now, Event::GoneAgain(old));
         }
+        self.went_on(now, id, true);
         if let Some(member) = self.members.get_mut(&id) {
             member.vus = 0;
             // One that went home while others still worked: what it had not done of a number of iterations is lost.
@@ -228,6 +253,12 @@ impl Active {
         }
         let over = self.event(fleet, now, Event::Gone(id, why));
         self.hand(fleet, now, handover::Event::Lost(id));
+        let waits = |handover: &Handover| handover.waits(id);
+        let waits = self.handover.as_ref().is_some_and(waits);
+        if let Some(member) = self.members.get(&id).filter(|_| waits) {
+            let name = member.name.clone();
+            self.note(format!("{name}'s share is handed on once the curve has passed what may have been begun by agents that had not heard of a change"));
+        }
         over
     }
 }

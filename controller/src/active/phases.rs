@@ -41,6 +41,7 @@ impl Active {
                 run: self.order.id.clone(),
                 mode: StopMode::StopInterrupt.into(),
                 reason: "the run is being stopped".to_owned(),
+                only_you: false,
             }));
         }
     }

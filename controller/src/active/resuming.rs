@@ -4,6 +4,7 @@ use super::Active;
 use crate::lag::NOTED_NS;
 use crate::output::Spec;
 use crate::report::Away;
+use crate::run::AgentId;
 use proto::v1;
 
 /// Times at which its controller stood still that the report names.
@@ -38,9 +39,9 @@ macro_rules! state {
 impl Active {
     state! {
         kept: run members weights epoch farthest handover unfit returned t0 stopped stop_ordered behind gather logs phases load_over pools changes notes away
-            unjournaled ending marks pace state next_progress next_view next_thresholds;
+            unjournaled ending marks begun state next_progress next_view next_thresholds;
         // What follows from the order, and who watches now.
-        not: order digest outline over version events rates
+        not: order digest outline over version events rates seen
     }
 
     /// Takes a run whose turn has just come to where a checkpoint says it was.
@@ -61,6 +62,27 @@ impl Active {
     /// Nobody directed it for so long, and now somebody does again.
     pub fn resumed(&mut self, now: u64, away_ns: u64) {
         self.without_a_controller(now, away_ns, false);
+    }
+
+    /// From here on agents are told this lease, in nanoseconds, by a controller that was started with `own`.
+    pub fn lease_kept(&mut self, lease: u64, own: u64) {
+        let was = self.run.limits.lease;
+        self.run.limits.set_lease(lease);
+        let text = |ns: u64| metrics::text::duration(ns as f64);
+        let (now, before, own_text) = (text(lease), text(was), text(own));
+        if lease > was {
+            self.note(format!(
+                "the controller was started again with --lease {own_text}; until then the run's lease was {before}"
+            ));
+        } else if own < lease {
+            let note = format!(
+                "the controller was started again with --lease {own_text}; the run keeps its lease of {now}, which agents may still hold"
+            );
+            // However often it is started again.
+            if !self.notes.contains(&note) {
+                self.note(note);
+            }
+        }
     }
 
     /// The controller stood still for so long, and goes on in the same life.
@@ -94,10 +116,11 @@ impl Active {
         }
     }
 
-    /// How far this controller time is from what an agent's heartbeat says, if it makes load: the run's clock is the agents'.
+    /// How far this controller time is from what an agent's heartbeat says, if it makes load: the run's clock is the agents'. One that
+    /// was lost says nothing of it: others may have begun by this clock since.
     #[must_use]
-    pub fn clock_error(&self, now: u64, heartbeat: &v1::Heartbeat) -> Option<i64> {
-        self.t0?;
+    pub fn clock_error(&self, now: u64, id: AgentId, heartbeat: &v1::Heartbeat) -> Option<i64> {
+        self.t0.filter(|_| self.run.runs(id))?;
         // It said so half a round trip ago.
         let told = heartbeat
             .run_ns?

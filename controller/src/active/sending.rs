@@ -83,6 +83,7 @@ impl Active {
             run: self.order.id.clone(),
             mode: mode.into(),
             reason: reason.to_owned(),
+            only_you: false,
         })
     }
 
@@ -181,6 +182,7 @@ impl Active {
                 run: self.order.id.clone(),
                 mode: StopMode::StopInterrupt.into(),
                 reason: "its lease had run out".to_owned(),
+                only_you: true,
             }));
         }
         self.note(format!(

@@ -3,8 +3,8 @@
 use super::Active;
 use crate::fleet::Fleet;
 use crate::run::{AgentId, Phase};
-use crate::view;
-use proto::v1::run_event;
+use crate::view::{self, load, rates::Told};
+use proto::v1::{View, run_event};
 
 /// Between two views.
 const VIEW_NS: u64 = 1_000_000_000;
@@ -23,19 +23,28 @@ impl Active {
         };
         self.next_view = now.saturating_add(VIEW_NS - into);
         self.complete(now);
+        self.seen = None;
         if self.events.receiver_count() > 0 {
-            let names: Vec<&str> = self
-                .order
-                .plan
-                .scenarios
-                .iter()
-                .map(|scenario| scenario.name.as_str())
-                .collect();
-            let members = self.members.values();
-            let running = members.filter(|member| self.run.runs(member.id));
-            self.rates.look(running, &names);
+            self.look_rates();
             self.tell_view(fleet, now);
         }
+    }
+
+    fn look_rates(&mut self) {
+        let scenarios = &self.order.plan.scenarios;
+        let members = self.members.values();
+        let running = members.filter(|member| self.run.runs(member.id));
+        let told = running.map(|member| {
+            let begun = scenarios.iter();
+            let begun = begun.map(|scenario| member.of(&scenario.name, |of| of.begun));
+            let told = Told {
+                run: self.gather.seconds.held_until(member.seat),
+                begun: begun.collect(),
+                requests: member.total(|totals| totals.requests),
+            };
+            (member.seat, told)
+        });
+        self.rates.look(told, scenarios.len());
     }
 
     /// Looks at nothing: whoever plays a run again knows its running totals at its end only.
@@ -52,8 +61,15 @@ impl Active {
             && self.t0.is_some()
             && self.next_view < u64::MAX
         {
-            let held = crate::progress::held(&self.outline, member, run);
-            self.gather.seconds.held(member.seat, member.came, held);
+            let outline = &self.outline;
+            let held = crate::progress::held(outline, member, run);
+            let asks = |from, to| {
+                let due = outline.due_by(to).saturating_sub(outline.due_by(from));
+                (due, outline.vu_time(from, to))
+            };
+            self.gather
+                .seconds
+                .held(member.seat, member.came, held, &asks);
         }
     }
 
@@ -63,8 +79,14 @@ impl Active {
         if self.t0.is_none() || run < 0 {
             return;
         }
-        if matches!(self.run.phase, Phase::Load { .. } | Phase::Drain { .. }) {
-            self.gather.seconds.look(crate::progress::look(self, now));
+        let until = match self.run.phase {
+            Phase::Load { .. } | Phase::Drain { .. } => run.unsigned_abs() / VIEW_NS * VIEW_NS,
+            // Its last second is not a whole one.
+            _ => self.gather.seconds.made_until(),
+        };
+        for at in load::looks(self.gather.seconds.looked().run, until) {
+            let look = crate::progress::look(self, at);
+            self.gather.seconds.look(look);
         }
         let members = self.members.values();
         let running = members.filter(|member| self.run.runs(member.id));
@@ -84,16 +106,40 @@ impl Active {
         if let Some(news) = self.gather.seconds.news() {
             self.tell(run_event::Event::Seconds(news));
         }
-        let view = view::of(self, fleet, now);
+        let view = self.view(fleet, now);
         self.tell(run_event::Event::View(view));
     }
 
-    /// Nothing more comes: what is left is told.
+    /// How the run stands, or stood when somebody looked in this second: made once for everybody.
+    pub(super) fn view(&mut self, fleet: &Fleet, now: u64) -> View {
+        let view = self.seen.take();
+        let view = view.unwrap_or_else(|| view::of(self, fleet, now));
+        self.seen.insert(view).clone()
+    }
+
+    /// Tells watchers the line for those without a picture.
+    pub(super) fn tell_progress(&mut self, now: u64) {
+        if self.events.receiver_count() > 0 {
+            let progress = crate::progress::of(self, now);
+            self.tell(run_event::Event::Progress(progress));
+        }
+    }
+
+    /// Nothing more comes: what is left is told. How the run stood in the end.
     pub(super) fn last_view(&mut self, fleet: &Fleet, now: u64) {
+        self.complete(now);
         self.gather.seconds.end();
+        self.seen = None;
         if self.events.receiver_count() > 0 {
             self.tell_view(fleet, now);
+        } else {
+            self.view(fleet, now);
         }
+    }
+
+    /// How it stood when somebody looked last, or in the end.
+    pub fn last_seen(&mut self) -> Option<View> {
+        self.seen.take()
     }
 
     /// Marks what is to be marked by now, and passes it on to the outputs.

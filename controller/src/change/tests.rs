@@ -26,6 +26,7 @@ fn at(seconds: i64) -> Asked {
         run: seconds * S as i64,
         unix_ms: 7,
         rtt: 0,
+        handed: 0,
         length: 60 * S,
     }
 }
@@ -190,4 +191,32 @@ fn run_times_for_people() {
     ] {
         assert_eq!(run_clock(ns), wanted);
     }
+}
+
+#[test]
+fn a_change_holds_no_sooner_than_the_hand_over_before_it() {
+    let (plan, mut changes) = (plan(), Changes::default());
+    let handed = Asked {
+        handed: 18 * S,
+        ..at(10)
+    };
+    let paused = changes.make(&plan, &pause(S), "cli", handed).unwrap();
+    assert_eq!(paused.from, 18 * S);
+}
+
+#[test]
+fn what_somebody_may_go_by_is_kept_until_all_have_confirmed_what_came_after() {
+    let (plan, mut changes) = (plan(), Changes::default());
+    for second in [10, 20, 30] {
+        let change = if second == 20 { resume() } else { pause(S) };
+        changes.make(&plan, &change, "cli", at(second)).unwrap();
+    }
+    let by = |changes: &Changes, confirmed| -> Vec<u64> {
+        changes.gone_by(confirmed).map(Control::version).collect()
+    };
+    assert_eq!(by(&changes, 0), [0, 1, 2]);
+    assert_eq!(by(&changes, 2), [2]);
+    assert_eq!(by(&changes, 3), [0; 0]);
+    changes.confirmed(2);
+    assert_eq!(by(&changes, 0), [2]);
 }

@@ -25,6 +25,7 @@ fn promise(unit: Unit, shares: &[u128]) -> Promise {
         unit,
         shares: shares.to_vec(),
         sure: vec![0; shares.len()],
+        ahead: vec![0; shares.len()],
         moved: false,
         ungranted: 0,
         basis: Basis::Whole,
@@ -113,6 +114,27 @@ fn open_lines_balance_whatever_happened() {
             open(60, 0, 0, 60),
             Basis::Whole,
             [200.0, 160.0, 0.0, 0.0, 40.0, 0.0, 0.0],
+        ),
+        (
+            "drained, and nobody takes over",
+            Fate::Drained,
+            open(57, 1, 0, 58),
+            Basis::Unmoved,
+            [200.0, 157.0, 1.0, 0.0, 42.0, 0.0, 0.0],
+        ),
+        (
+            "drained, and some vanished",
+            Fate::Drained,
+            open(57, 1, 0, 60),
+            Basis::Whole,
+            [200.0, 157.0, 1.0, 0.0, 0.0, 0.0, 42.0],
+        ),
+        (
+            "of its own, and some vanished",
+            Fate::Done,
+            open(57, 1, 0, 58),
+            Basis::Unmoved,
+            [200.0, 157.0, 1.0, 0.0, 0.0, 0.0, 42.0],
         ),
         (
             "leased, and not all begun",
@@ -254,6 +276,19 @@ fn completeness_is_of_time_held() {
 }
 
 #[test]
+fn completeness_is_no_more_than_the_requests_that_were_merged_however_long_an_interval_was() {
+    // Its totals count 100 requests. One interval of many is missing, a second long or ten: the requests in it tell.
+    let mut held = account(Fate::Done, open(100, 0, 0, 100));
+    held.totals[0].requests = 100;
+    (held.merged_ns, held.held_ns, held.missing) = (9 * S, 10 * S, 1);
+    for (merged, share) in [(40, 0.4), (95, 0.9), (100, 0.9)] {
+        held.requests_merged = merged;
+        let found = Conservation::new(&[], &[held.clone()], merged, 0).completeness;
+        assert!((found.share - share).abs() < 1e-9, "{merged}: {found:?}");
+    }
+}
+
+#[test]
 fn what_came_due_at_a_late_agent_after_the_stop_is_unaccounted_and_no_stall() {
     // Of a share of 100 its lease let it do, 60 were due when the run was cut short.
     for (name, begun, [unaccounted, silent]) in [
@@ -288,6 +323,23 @@ fn what_came_due_at_a_late_agent_after_the_stop_is_unaccounted_and_no_stall() {
             [vu_time.unaccounted, vu_time.silent],
             [unaccounted, silent],
             "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_was_begun_before_a_change_was_heard_was_planned_and_no_more_than_that() {
+    // Scaled down to 60; until it heard of it, 69 may have been begun.
+    for (begun, planned, unaccounted) in [(60, 60.0, 0.0), (65, 65.0, 0.0), (80, 69.0, -11.0)] {
+        let promise = Promise {
+            ahead: vec![69],
+            ..promise(Unit::Iterations, &[60])
+        };
+        let line = line(&promise, &[account(Fate::Done, open(begun, 0, 0, begun))]);
+        assert_eq!(
+            (line.planned, line.unaccounted),
+            (planned, unaccounted),
+            "{begun}"
         );
     }
 }

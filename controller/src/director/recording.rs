@@ -114,6 +114,7 @@ impl Director {
             crashes: postcard::to_allocvec(self.fleet.crashes()).unwrap_or_default(),
             // Encoded by whoever writes.
             store: Vec::new(),
+            lease_ms: super::milliseconds(self.config.lease),
         }
     }
 

@@ -3,7 +3,7 @@
 //! What happened is read from the journal and happens again, on connections that are gone: the same inputs, in the same order, lead
 //! to the same state. Then agents dial, are known again, and send what was not acknowledged.
 
-use super::{Director, Past, runs::PAST};
+use super::{Director, Past, milliseconds, reckoning, runs::PAST};
 use crate::Config;
 use crate::active::Order;
 use crate::clock;
@@ -17,6 +17,10 @@ use proto::v1::record::What;
 use proto::v1::{self, Record, RunInfo, RunOver, RunState};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Controller time counts from a machine's start: nobody's is later than this, 146 years.
+const LATEST: u64 = 1 << 62;
 
 /// A journal as it was read.
 #[derive(Debug, Default)]
@@ -94,7 +98,7 @@ impl Director {
                 "throng {began_by} began it, and this is {version}; start that version on the same directory"
             );
             tracing::error!("{}", over.text);
-            self.past.push_front(Past { info, over });
+            self.past.push_front(Past::kept(info, over));
             return;
         }
         let taken = order(kept).and_then(|order| {
@@ -118,27 +122,34 @@ impl Director {
             // Half of what was relived is of no use to anybody.
             self.fleet = Fleet::default();
             self.finished(at.unwrap_or_else(clock::now), &info, &over);
-            self.past.push_front(Past { info, over });
+            self.past.push_front(Past::kept(info, over));
         }
     }
 
     /// Lets everything happen again, and goes on.
     fn relive(&mut self, run: &str, story: Story, at: Option<u64>) -> Result<(), String> {
-        let mut last = 0;
+        let (mut last, mut lease_ms) = (0, 0);
         let mut reading = None;
         let journal = self.journal.take();
         let quiet = tracing::subscriber::NoSubscriber::default();
         let relived = tracing::subscriber::with_default(quiet, || {
             for record in story.records {
-                last = last.max(record.now_ns);
+                // Not the latest: a clock that was ahead may have been set back.
+                last = record.now_ns;
                 match record.what {
                     Some(What::Checkpoint(checkpoint)) => {
                         reading = checkpoint.clock.clone();
+                        lease_ms = checkpoint.lease_ms;
                         self.recall(record.now_ns, checkpoint)?;
                     }
                     Some(what) => {
-                        if let What::Resumed(resumed) = &what {
-                            reading = resumed.clock.clone();
+                        match &what {
+                            What::Resumed(resumed) => {
+                                reading = resumed.clock.clone();
+                                lease_ms = resumed.lease_ms;
+                            }
+                            What::ClockSet(set) => reading = set.clock.clone(),
+                            _ => {}
                         }
                         self.again(record.now_ns, what)?;
                     }
@@ -150,22 +161,27 @@ impl Director {
         self.journal = journal;
         relived?;
         if let Some(reading) = reading.filter(|_| at.is_none()) {
-            self.recovering = !go_on(&reading);
+            self.recovering = !reckoning::go_on(&reading, last);
         }
         let now = at.unwrap_or_else(clock::now).max(last);
         if self.active.is_none() {
             // Its end was written, but not its report: now it is.
             self.fleet.all_away(now);
-            if let Some(Past { info, over }) = self.past.front() {
+            if let Some(Past { info, over, .. }) = self.past.front() {
                 let (info, over) = (info.clone(), over.clone());
                 self.finished(now, &info, &over);
             }
             return Ok(());
         }
+        let own_lease_ms = milliseconds(self.config.lease);
+        self.keep_lease(lease_ms);
         let resumed = v1::Resumed {
             generation: self.generation(),
             away_ns: now - last,
             clock: Some(crate::journal::clock_reading(now)),
+            lease_ms: milliseconds(self.config.lease),
+            own_lease_ms,
+            estimated: self.recovering,
         };
         tracing::warn!(
             run,
@@ -184,12 +200,27 @@ impl Director {
         Ok(())
     }
 
+    /// Agents that have not dialed yet may hold a lease of an earlier life: while one of them can, nobody is directed by a shorter one.
+    /// As that is so for this life of the controller, whoever it says welcome to has the same.
+    fn keep_lease(&mut self, lived_ms: u32) {
+        let lived = Duration::from_millis(lived_ms.into());
+        self.config.lease = self.config.lease.max(lived);
+        for waiting in &mut self.queue {
+            waiting.run.limits.set_lease(clock::ns(self.config.lease));
+        }
+    }
+
     /// What happens at the moment of going on.
     fn resumed(&mut self, now: u64, resumed: &v1::Resumed) {
         // Nobody is given up before one more lease is over.
         self.fleet.all_away(now);
         if let Some(active) = &mut self.active {
+            let ns = |ms: u32| u64::from(ms) * 1_000_000;
+            active.lease_kept(ns(resumed.lease_ms), ns(resumed.own_lease_ms));
             active.resumed(now, resumed.away_ns);
+            if resumed.estimated {
+                active.note(reckoning::ESTIMATED.to_owned());
+            }
         }
     }
 
@@ -201,6 +232,11 @@ impl Director {
         let Some(mut active) = self.active.take() else {
             return Err("its journal goes on after its end".to_owned());
         };
+        // It happened by the lease of that life, not by this one's.
+        active
+            .run
+            .limits
+            .set_lease(u64::from(checkpoint.lease_ms) * 1_000_000);
         if !checkpoint.state.is_empty() {
             active.restore(&checkpoint.state, &checkpoint.store)?;
         } else {
@@ -212,26 +248,6 @@ impl Director {
         }
         self.active = Some(active);
         Ok(())
-    }
-
-    /// The first agent that tells the run's time sets a clock that could only be estimated.
-    pub(super) fn recover_clock(&mut self, now: u64, heartbeat: &v1::Heartbeat) {
-        let active = self.active.as_ref();
-        let ours = active.filter(|active| active.order.id == heartbeat.run);
-        if let Some(error) = ours.and_then(|active| active.clock_error(now, heartbeat)) {
-            self.recovering = false;
-            clock::correct(error);
-            let now = clock::now();
-            self.waking.clock_set(now, clock::ns(self.config.lease));
-            if let Some(journal) = &mut self.journal {
-                journal.stood_still(now);
-            }
-            tracing::warn!(
-                run = heartbeat.run,
-                "the run's time was estimated, and off by {:.3} s; it is now as the agents say",
-                error as f64 / 1e9
-            );
-        }
     }
 
     /// Lets one thing happen again.
@@ -270,24 +286,11 @@ impl Director {
             What::Change(request) => drop(self.change(now, &request)),
             What::Resumed(resumed) => self.resumed(now, &resumed),
             What::StoodStill(stood) => self.stood_still(now, stood.for_ns),
+            What::ClockSet(set) => self.clock_set(set.by_ns),
+            What::SawItself(seen) => self.tells(&seen),
         }
         Ok(())
     }
-}
-
-/// Lets this machine's clock go on from an earlier life's reading. False if it could only be estimated.
-fn go_on(reading: &v1::ClockReading) -> bool {
-    let boot = clock::boot_id();
-    let now = clock::unshifted(clock::now());
-    let same = !boot.is_empty() && boot == reading.boot && now >= reading.boot_ns;
-    let since = if same {
-        now - reading.boot_ns
-    } else {
-        // Another machine, or another boot: the wall clock is all there is, until agents tell.
-        clock::unix_ms().saturating_sub(reading.unix_ms) * 1_000_000
-    };
-    clock::go_on_from(reading.now_ns.saturating_add(since));
-    same
 }
 
 fn story(folder: &Folder, run: &str) -> Result<Story, String> {
@@ -312,6 +315,13 @@ fn read(disk: &dyn journal::Disk, dir: &Path) -> Result<Story, String> {
     let cut = journal::read::<Bad>(disk, dir, |_, frame| {
         let record = Record::decode(frame.payload)
             .map_err(|error| Bad(format!("{}: a record is none: {error}", dir.display())))?;
+        if record.now_ns > LATEST {
+            let at = dir.display();
+            return Err(Bad(format!(
+                "{at}: a record is of a time that cannot be ({} ns)",
+                record.now_ns
+            )));
+        }
         if matches!(record.what, Some(What::Checkpoint(_))) {
             story.records.clear();
         }
@@ -345,20 +355,19 @@ fn over(kept: Kept) -> Past {
     let (exit_code, text, duration_ms, agents) = file.finished.map_or_else(Default::default, |f| {
         (f.exit_code, f.text, f.duration_ms, f.agents)
     });
-    Past {
-        info: RunInfo {
-            run: file.id,
-            name: file.name,
-            state: RunState::StateOver.into(),
-            started_unix_ms: file.started_unix_ms,
-            duration_ms,
-            agents,
-            exit_code: i32::try_from(exit_code).unwrap_or(i32::MAX),
-        },
-        over: RunOver {
-            report: kept.report,
-            exit_code,
-            text,
-        },
-    }
+    let info = RunInfo {
+        run: file.id,
+        name: file.name,
+        state: RunState::StateOver.into(),
+        started_unix_ms: file.started_unix_ms,
+        duration_ms,
+        agents,
+        exit_code: i32::try_from(exit_code).unwrap_or(i32::MAX),
+    };
+    let over = RunOver {
+        report: kept.report,
+        exit_code,
+        text,
+    };
+    Past::kept(info, over)
 }

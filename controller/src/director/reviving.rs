@@ -5,6 +5,7 @@ use crate::Config;
 use crate::journal::Folder;
 use plan::OnAgentLoss;
 use proto::v1::RunOver;
+use std::time::Duration;
 
 impl Director {
     /// One that stands where the last life on this directory was killed; the present is the newest record's. `None` if no run of the
@@ -22,6 +23,12 @@ impl Director {
             handover.on_loss = OnAgentLoss::Continue;
         }
         Some(director)
+    }
+
+    /// How long whoever it is told of may go on unheard.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.config.lease
     }
 
     /// Notes something for the report of the run.

@@ -60,16 +60,8 @@ impl Director {
 
     /// A run whose turn has not come.
     pub(super) fn undertake(&self, order: Order) -> Active {
-        let limits = Limits {
-            prepare: clock::ns(self.config.prepare),
-            load: 0,
-            drain: 0,
-            grace: clock::ns(self.config.lease) + 2_000_000_000,
-            lease: clock::ns(self.config.lease),
-            lead: 250_000_000,
-            setup: None,
-            teardown: None,
-        };
+        let prepare = clock::ns(self.config.prepare);
+        let limits = Limits::new(prepare, clock::ns(self.config.lease));
         Active::new(order, limits, self.config.version.clone())
     }
 
@@ -119,15 +111,16 @@ impl Director {
             ..info(active, now)
         };
         self.over(now, active, &info, &over);
-        self.past.push_front(Past { info, over });
+        let view = active.last_seen().map(Box::new);
+        self.past.push_front(Past { info, over, view });
         self.past.truncate(PAST);
     }
 
-    pub(super) fn watch(&self, now: u64, run: &str) -> Result<Watched, Refusal> {
+    pub(super) fn watch(&mut self, now: u64, run: &str) -> Result<Watched, Refusal> {
         if let Some(active) = self
             .active
-            .iter()
-            .chain(&self.queue)
+            .iter_mut()
+            .chain(&mut self.queue)
             .find(|active| active.order.id == run)
         {
             let (first, follows) = active.watch(&self.fleet, now);
@@ -138,8 +131,17 @@ impl Director {
             .iter()
             .find(|past| past.info.run == run)
             .ok_or_else(|| self.unknown(run))?;
-        let event = v1::run_event::Event::Over(past.over.clone());
-        Ok((vec![RunEvent { event: Some(event) }], None))
+        let view = past.view.as_deref().cloned();
+        let events = view.map(v1::run_event::Event::View).into_iter();
+        let events = events.chain([v1::run_event::Event::Over(past.over.clone())]);
+        let told = events.map(|event| RunEvent { event: Some(event) });
+        Ok((told.collect(), None))
+    }
+
+    /// A run that is not over.
+    pub(super) fn active_or_waiting(&self, run: &str) -> Option<&Active> {
+        let mut present = self.active.iter().chain(&self.queue);
+        present.find(|active| active.order.id == run)
     }
 
     fn is_active(&self, run: &str) -> bool {

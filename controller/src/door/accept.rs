@@ -4,6 +4,7 @@
 use super::gate::{Door, Gate};
 use super::peer::{Conn, Peer, Socket};
 use crate::clock;
+use crate::refusals::Refusals;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +56,7 @@ pub(crate) async fn accept(
     listener: TcpListener,
     door: Door,
     connections: mpsc::Sender<io::Result<Conn>>,
+    refusals: Arc<Refusals>,
 ) {
     let strangers = Places::new(STRANGERS, FROM_ONE);
     let complaints = Arc::new(Complaints::default());
@@ -86,20 +88,18 @@ pub(crate) async fn accept(
         };
         let (door, connections, complaints) =
             (door.clone(), connections.clone(), Arc::clone(&complaints));
+        let refusals = Arc::clone(&refusals);
         coming.spawn(async move {
             let entered =
                 tokio::time::timeout(HANDSHAKE, enter(stream, address, door, place)).await;
-            match entered {
+            let why = match entered {
                 // An error means that the server has gone.
-                Ok(Ok(conn)) => drop(connections.send(Ok(conn)).await),
-                Ok(Err(why)) => complaints.say(|| format!("{address} did not come in: {why}")),
-                Err(_) => complaints.say(|| {
-                    format!(
-                        "{address} did not come in: no handshake within {} s",
-                        HANDSHAKE.as_secs()
-                    )
-                }),
-            }
+                Ok(Ok(conn)) => return drop(connections.send(Ok(conn)).await),
+                Ok(Err(why)) => why,
+                Err(_) => format!("no handshake within {} s", HANDSHAKE.as_secs()),
+            };
+            refusals.note(clock::now(), address, &why);
+            complaints.say(|| format!("{address} did not come in: {why}"));
         });
     }
 }
@@ -239,7 +239,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (came_in, mut connections) = mpsc::channel(1);
-        let accepting = tokio::spawn(accept(listener, Door::Open, came_in));
+        let accepting = tokio::spawn(accept(listener, Door::Open, came_in, Arc::default()));
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut speaks = TcpStream::connect(address).await.unwrap();
         speaks.write_all(b"PRI").await.unwrap();

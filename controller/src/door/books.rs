@@ -8,10 +8,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 use subtle::ConstantTimeEq;
+use trust::Role;
+use trust::files::{self, Stamp};
 use trust::token::{Token, hex, sha256};
-use trust::{Role, files};
 
 /// Most tokens in the book.
 const MOST: usize = 10_000;
@@ -138,8 +138,8 @@ impl Book {
 #[derive(Debug)]
 pub struct Books {
     folder: PathBuf,
-    /// When the file was changed, and the tokens in it that were not taken back.
-    standing: Mutex<(Option<SystemTime>, HashSet<String>)>,
+    /// The file as it was read, and the tokens in it that were not taken back.
+    standing: Mutex<(Option<Stamp>, HashSet<String>)>,
 }
 
 impl Books {
@@ -266,9 +266,7 @@ impl Books {
     pub fn is_revoked(&self, mark: &str) -> bool {
         let token = mark.split('-').next().unwrap_or_default();
         let mut known = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = fs::metadata(self.path())
-            .and_then(|file| file.modified())
-            .ok();
+        let changed = files::stamp(&self.path());
         if (changed != known.0 || changed.is_none())
             && let Ok(book) = self.read()
         {

@@ -7,8 +7,8 @@ use crate::clock;
 use rustls::ServerConfig;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
-use trust::files;
+use std::time::Duration;
+use trust::files::{self, Stamp};
 
 /// How long the controller's own certificate holds,
 const OWN: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -42,7 +42,7 @@ enum Kind {
 struct Now {
     config: Arc<ServerConfig>,
     made: u64,
-    seen: [Option<SystemTime>; 3],
+    seen: [Option<Stamp>; 3],
 }
 
 /// Who signs.
@@ -99,7 +99,7 @@ impl Gate {
         Ok(Self::new(Kind::Files(files), config, seen))
     }
 
-    fn new(kind: Kind, config: Arc<ServerConfig>, seen: [Option<SystemTime>; 3]) -> Self {
+    fn new(kind: Kind, config: Arc<ServerConfig>, seen: [Option<Stamp>; 3]) -> Self {
         Self {
             kind,
             now: Mutex::new(Now {
@@ -169,12 +169,8 @@ impl Office {
 }
 
 impl Files {
-    fn seen(&self) -> [Option<SystemTime>; 3] {
-        [&self.certificate, &self.key, &self.authority].map(|path| {
-            std::fs::metadata(path)
-                .and_then(|file| file.modified())
-                .ok()
-        })
+    fn seen(&self) -> [Option<Stamp>; 3] {
+        [&self.certificate, &self.key, &self.authority].map(|path| files::stamp(path))
     }
 
     fn config(&self) -> Result<Arc<ServerConfig>, Trouble> {

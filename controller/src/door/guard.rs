@@ -3,6 +3,8 @@
 use super::books::Books;
 use super::gate::{Door, Gate};
 use super::peer::Peer;
+use crate::clock;
+use crate::refusals::Refusals;
 use std::sync::Arc;
 use tonic::{Request, Status};
 use trust::Role;
@@ -11,11 +13,18 @@ use trust::Role;
 pub(crate) fn only(
     role: Role,
     gates: Vec<Arc<Gate>>,
+    refusals: Arc<Refusals>,
 ) -> impl Fn(Request<()>) -> Result<Request<()>, Status> + Clone {
     move |request| {
         let books = gates.iter().filter_map(|gate| Some(&gate.office()?.books));
         match request.extensions().get::<Peer>() {
-            Some(peer) => judge(role, peer, books).map(|()| request),
+            Some(peer) => match judge(role, peer, books) {
+                Ok(()) => Ok(request),
+                Err(status) => {
+                    refusals.note(clock::now(), peer.address(), status.message());
+                    Err(status)
+                }
+            },
             // Every connection comes through `accept`, which says who it is.
             None => Err(Status::internal(
                 "a connection that did not come through the door",
@@ -109,7 +118,7 @@ mod tests {
                 "{role} {peer:?}"
             );
         }
-        let bare = only(Role::Agent, vec![])(Request::new(())).unwrap_err();
+        let bare = only(Role::Agent, vec![], Arc::default())(Request::new(())).unwrap_err();
         assert_eq!(bare.code(), Code::Internal);
     }
 }

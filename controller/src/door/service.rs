@@ -5,10 +5,12 @@ use super::books::Refusal;
 use super::gate::{Gate, Office};
 use super::peer::Peer;
 use crate::clock;
+use crate::refusals::Refusals;
 use crate::service_fleet::mismatch;
 use proto::PROTOCOL;
 use proto::v1::door_server::Door;
 use proto::v1::{EnrolRequest, Enrolled, PeerRole, RenewRequest};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
@@ -25,15 +27,17 @@ pub(crate) struct DoorService {
     version: String,
     /// Strangers take turns, so that many of them do not take every thread.
     turns: Semaphore,
+    refusals: Arc<Refusals>,
 }
 
 impl DoorService {
     /// One that signs for the gates that sign.
-    pub(crate) fn new(gates: Vec<Arc<Gate>>, version: String) -> Self {
+    pub(crate) fn new(gates: Vec<Arc<Gate>>, version: String, refusals: Arc<Refusals>) -> Self {
         Self {
             gates,
             version,
             turns: Semaphore::new(AT_ONCE),
+            refusals,
         }
     }
 
@@ -70,7 +74,35 @@ impl DoorService {
 impl Door for DoorService {
     async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<Enrolled>, Status> {
         let peer = peer(&request)?;
+        let from = peer.address();
+        let done = self.enrolled(request.into_inner(), peer).await;
+        self.noted(from, done)
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<Enrolled>, Status> {
+        let peer = peer(&request)?;
         let request = request.into_inner();
+        let Some(identity) = peer.identity().cloned() else {
+            return Err(Status::unauthenticated(
+                "only the holder of a certificate can renew it",
+            ));
+        };
+        let done = self.sign(move |office| renew(office, &request, &identity));
+        self.noted(peer.address(), done.await)
+    }
+}
+
+impl DoorService {
+    /// Notes whoever was refused.
+    fn noted<T>(&self, from: SocketAddr, done: Result<T, Status>) -> Result<T, Status> {
+        done.inspect_err(|status| self.refusals.note(clock::now(), from, status.message()))
+    }
+
+    async fn enrolled(
+        &self,
+        request: EnrolRequest,
+        peer: Peer,
+    ) -> Result<Response<Enrolled>, Status> {
         if request.protocol != PROTOCOL {
             return Err(Status::failed_precondition(mismatch(
                 "peer",
@@ -85,18 +117,6 @@ impl Door for DoorService {
             ));
         }
         self.sign(move |office| enrol(office, &request, &peer))
-            .await
-    }
-
-    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<Enrolled>, Status> {
-        let peer = peer(&request)?;
-        let request = request.into_inner();
-        let Some(identity) = peer.identity().cloned() else {
-            return Err(Status::unauthenticated(
-                "only the holder of a certificate can renew it",
-            ));
-        };
-        self.sign(move |office| renew(office, &request, &identity))
             .await
     }
 }

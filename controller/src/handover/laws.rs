@@ -133,6 +133,7 @@ impl World {
         let at = At {
             run: self.now,
             rtt: 2 * MS,
+            ahead: false,
         };
         for action in self.handover.step(at, event) {
             let (id, order) = match action {

@@ -4,13 +4,15 @@ use crate::run::AgentId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Run time and the longest round trip of the run's agents, in nanoseconds.
+/// When something happens. Times are in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At {
     /// Run time; 0 before T0.
     pub run: u64,
-    /// The longest round trip.
+    /// The longest round trip of the run's agents.
     pub rtt: u64,
+    /// True while somebody may have begun arrivals that the curve has not reached: it had not heard yet that they are put off.
+    pub ahead: bool,
 }
 
 /// How somebody stands to the run.

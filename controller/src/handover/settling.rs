@@ -6,18 +6,21 @@ use crate::run::AgentId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long before a change holds it is decided: all have heard of it by then.
-pub(super) fn lead(rtt: u64) -> u64 {
+pub(crate) fn lead(rtt: u64) -> u64 {
     LEAD_NS.max(rtt.saturating_mul(4))
 }
 
 impl Handover {
     /// Begins what waits, if anything does and no change is open. Empty if there is nothing to do now.
     pub(super) fn next(&mut self, at: At) -> Vec<Action> {
-        if !self.losses.is_empty() {
+        if !self.losses.is_empty() && !at.ahead {
             return self.hand_on(at);
         }
         if let Some(seat) = self.drains.first().copied() {
             let others = self.present().any(|(other, _)| other != seat);
+            if others && at.ahead {
+                return Vec::new();
+            }
             if others {
                 self.drains.remove(0);
                 return self.open(at, Goal::Drain(seat), 0);
@@ -34,7 +37,7 @@ impl Handover {
             .filter(|(_, newcomer)| newcomer.ready)
             .map(|(agent, _)| *agent)
             .collect();
-        if ready.is_empty() {
+        if ready.is_empty() || at.ahead {
             return Vec::new();
         }
         // A weight too fine to be striped beside the others' is refused before anybody is told.
@@ -168,6 +171,18 @@ impl Handover {
         self.epoch += 1;
         actions.extend(self.tell_present());
         actions
+    }
+
+    /// What is open is not so for now; it is begun anew when its time has come.
+    pub(super) fn withdraw(&mut self) -> Vec<Action> {
+        let Some(open) = self.open.take() else {
+            return Vec::new();
+        };
+        if let Goal::Drain(seat) = open.goal {
+            self.drains.insert(0, seat);
+        }
+        self.epoch += 1;
+        self.tell_present()
     }
 
     /// All who give have answered.

@@ -400,6 +400,7 @@ fn at(seconds: f64) -> At {
     At {
         run: (seconds * 1e3).round() as u64 * 1_000_000,
         rtt: 1_000_000,
+        ahead: false,
     }
 }
 
@@ -440,7 +441,11 @@ fn newcomers_whose_weights_do_not_fit_together_are_let_go_one_by_one() {
 
 #[test]
 fn a_far_fleet_gets_four_round_trips() {
-    let far = At { run: 9 * S, rtt: S };
+    let far = At {
+        run: 9 * S,
+        rtt: S,
+        ahead: false,
+    };
     let mut handover = fleet(2, OnAgentLoss::Redistribute, None);
     let told = short(&handover.step(far, Event::Lost(2)));
     assert_eq!(told, "tell 1 e2 s0 [-1@13] | settled 0..1");
@@ -490,4 +495,40 @@ fn what_is_settled_is_what_was_told_whoever_finishes_meanwhile() {
     }
     assert_eq!(handover.open, None);
     assert_eq!(told(&handover, 9), (epoch, changes));
+}
+
+#[test]
+fn nothing_changes_hands_while_somebody_may_be_ahead_of_the_curve() {
+    let ahead = |seconds| At {
+        ahead: true,
+        ..at(seconds)
+    };
+    let mut handover = fleet(3, OnAgentLoss::Redistribute, None);
+    let steps = [
+        (at(8.0), came(&[7]), "prepare 7 e2 s3 []"),
+        (
+            at(8.5),
+            ready(7, 2),
+            "tell 1 e3 s0 [+1@9] | tell 2 e3 s1 [+1@9] | tell 3 e3 s2 [+1@9]",
+        ),
+        // What is open is taken back, and what comes waits.
+        (
+            ahead(8.6),
+            ready(1, 3),
+            "tell 1 e4 s0 [] | tell 2 e4 s1 [] | tell 3 e4 s2 []",
+        ),
+        (ahead(9.0), Event::Lost(2), ""),
+        (ahead(9.1), Event::Drain(3), ""),
+        (ahead(20.0), Event::Tick, ""),
+        (
+            at(30.0),
+            Event::Tick,
+            "tell 1 e5 s0 [-1@30.25] | tell 3 e5 s2 [-1@30.25] | settled 0..1 | tell 3 e6 s2 [-1@30.25 -2@30.5]",
+        ),
+    ];
+    for (at, event, expected) in steps {
+        let shown = format!("{event:?}");
+        assert_eq!(short(&handover.step(at, event)), expected, "{shown}");
+    }
+    assert_eq!(handover.holds_from(), 30 * S + S / 2);
 }

@@ -31,6 +31,8 @@ pub struct Life {
     pub hello: Hello,
     /// What the controller called it.
     pub name: String,
+    /// The longest lease that it was told, in nanoseconds; 0 if it was told none.
+    pub lease: u64,
     /// The run's bundle; empty if it is not whole.
     pub bundle: Vec<u8>,
     /// Its parts by seat.
@@ -92,10 +94,15 @@ impl Life {
     fn heard(&mut self, seat: Option<u32>, message: Heard) {
         let part = seat.map(|seat| self.parts.entry(seat).or_default());
         match (message, part) {
-            (Heard::Welcome(welcome), _) => self.name = welcome.name,
+            (Heard::Welcome(welcome), _) => {
+                self.name = welcome.name;
+                let lease = u64::from(welcome.lease_ms) * 1_000_000;
+                self.lease = self.lease.max(lease);
+            }
             (Heard::Go(go), Some(part)) => part.t0 = Some(go.t0_ns),
             (Heard::Desired(desired), _) => self.desired = Some(desired),
-            (Heard::Stop(stop), _) => self.stop = Some(stop),
+            // One that came back too late, or with whom nobody shares, is sent home while the run goes on.
+            (Heard::Stop(stop), _) if !stop.only_you => self.stop = Some(stop),
             (Heard::Grant(grant), _) => self.grants.extend(seat.map(|seat| (seat, grant))),
             _ => {}
         }
@@ -109,5 +116,46 @@ impl Life {
         until
             .max_by_key(|(_, part)| part.from_epoch)
             .map(|(seat, _)| *seat)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_run_was_stopped_only_if_all_were_to_stop() {
+        let stop = |reason: &str, only_you| {
+            Record::Heard(Heard::Stop(StopRun {
+                run: "r".to_owned(),
+                reason: reason.to_owned(),
+                only_you,
+                ..StopRun::default()
+            }))
+        };
+        for (name, stops, stopped) in [
+            ("nobody was", vec![], None),
+            ("lost, and back", vec![stop("late", true)], None),
+            ("the run", vec![stop("asked", false)], Some("asked")),
+            (
+                "lost, back, and then the run",
+                vec![stop("late", true), stop("asked", false)],
+                Some("asked"),
+            ),
+            (
+                "the run, and then lost and back",
+                vec![stop("asked", false), stop("late", true)],
+                Some("asked"),
+            ),
+        ] {
+            let part = Record::Heard(Heard::Assign(Assign {
+                run: "r".to_owned(),
+                ..Assign::default()
+            }));
+            let life = Life::read(std::iter::once(part).chain(stops)).unwrap();
+            let reason = life.stop.map(|stop| stop.reason);
+            assert_eq!(reason.as_deref(), stopped, "{name}");
+        }
     }
 }

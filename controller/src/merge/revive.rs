@@ -117,9 +117,9 @@ impl Revival {
             return Err(unusable("its load had not begun".to_owned()));
         };
         let mut revival = Self {
-            director,
             now: t0,
-            lease: clock::ns(config.lease),
+            lease: clock::ns(director.lease()),
+            director,
             t0,
             lives: BTreeMap::new(),
         };

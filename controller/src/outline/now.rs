@@ -2,6 +2,9 @@
 
 use super::{Load, Outline, Part};
 
+/// How closely VU time is looked at, and at most how often in one stretch.
+const MOMENT: u64 = 10_000_000;
+const MOMENTS: u64 = 1_000;
 /// Half of the time over which a rate is counted.
 const AROUND: u64 = 500_000_000;
 
@@ -33,6 +36,22 @@ impl Outline {
                 .map_or(0, |at| vus.vus_at(at)),
             Load::Open { .. } => 0,
         }
+    }
+
+    /// VU time that closed scenarios are to hold in a stretch of run time, in nanoseconds. A step in the middle of a moment counts from its
+    /// begin or its end.
+    #[must_use]
+    pub fn vu_time(&self, from: u64, to: u64) -> u64 {
+        let whole = to.saturating_sub(from);
+        let moments = whole.div_ceil(MOMENT).min(MOMENTS);
+        let edge =
+            |nth: u64| from + (u128::from(whole) * u128::from(nth) / u128::from(moments)) as u64;
+        let held = (0..moments).map(|nth| {
+            let (begin, end) = (edge(nth), edge(nth + 1));
+            let middle = i64::try_from(begin + (end - begin) / 2).unwrap_or(i64::MAX);
+            self.vus_at(middle).saturating_mul(end - begin)
+        });
+        held.fold(0, u64::saturating_add)
     }
 
     /// Arrivals of an open scenario that are due in the second around a run time; 0 for a closed one.
@@ -85,6 +104,12 @@ flows: { default: [ { get: 'http://127.0.0.1:9/' } ] }
         let rates = [S, 4 * S, 9 * S].map(|at| outline.rate_of(1, at));
         assert_eq!(rates, [0.0, 50.0, 0.0]);
         assert_eq!(outline.rate_of(0, 4 * S), 0.0);
+        // Half of ten VUs times ten seconds, less half a VU: each comes when it is whole.
+        let held = outline.vu_time(0, 20_000_000_000) as f64 / 1e9;
+        assert!((held - 45.0).abs() < 0.1, "{held}");
+        let second = outline.vu_time(8_000_000_000, 9_000_000_000);
+        assert_eq!(second, 8_000_000_000, "up to the 9th");
+        assert_eq!(outline.vu_time(7, 7), 0);
         let paused = plan::Control::default().pause(3_000_000_000).unwrap();
         outline.change(&plan, paused);
         assert_eq!(

@@ -158,12 +158,12 @@ fn strata(trend: &Trend, rows: u64) -> Vec<Sampled<u64>> {
     let mut buckets = trend.histogram.buckets();
     let mut bucket = buckets.next();
     // Ranks before those of the bucket.
-    let mut before = 0;
+    let mut before = 0_u64;
     for index in 0..rows {
         let (first, end) = (until(n, index, rows), until(n, index + 1, rows));
         let rank = first + (end - first) / 2;
         while let Some((_, count)) = bucket
-            && before + count <= rank
+            && before.saturating_add(count) <= rank
         {
             before += count;
             bucket = buckets.next();

@@ -144,6 +144,7 @@ fn report(lost: bool) -> Report {
         .collect();
     let promise = Promise {
         sure: Vec::new(),
+        ahead: Vec::new(),
         moved: false,
         scenario: "load_test".to_owned(),
         unit: Unit::VuSeconds,

@@ -276,7 +276,7 @@ fn books(books: &Conservation, phases: &[PhaseFacts]) -> String {
     if r.cut > 0 {
         line.push_str(&format!("; {} more in flight when interrupted", r.cut));
     }
-    let outside: u64 = phases.iter().map(|phase| phase.requests_merged).sum();
+    let outside = crate::plausible::sum(phases.iter().map(|phase| phase.requests_merged));
     if outside > 0 {
         line.push_str(&format!("; {outside} more in setup and teardown"));
     }

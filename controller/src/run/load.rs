@@ -65,19 +65,12 @@ impl Run {
                 Why::Aborted,
                 format!("aborted: {what}"),
             ),
-            Event::Gone(id, why) if self.needs.on_loss == OnAgentLoss::Abort && self.runs(id) => {
-                let name = self.members[&id].name.clone();
-                let text =
-                    format!("aborted: {name} was lost ({why}), and a loss is to end the run");
-                let ending = Ending {
-                    why: Why::AgentLost,
-                    text: text.clone(),
-                };
-                let mut actions = self.part_over(at, Event::Gone(id, why), ending);
-                if let Phase::Load { .. } = self.phase {
-                    actions.extend(self.stop(at, StopMode::StopInterrupt, Why::AgentLost, text));
-                }
-                actions
+            Event::Gone(id, why) if self.ends_all(id) => {
+                let how = format!("was lost ({why})");
+                self.abort_for(at, id, Event::Gone(id, why), &how)
+            }
+            Event::Left(id) if self.ends_all(id) => {
+                self.abort_for(at, id, event, "ended before its part was over")
             }
             Event::Joined(id, name) => {
                 self.life.deserted = None;
@@ -97,6 +90,26 @@ impl Run {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// True if the run is to end when this agent is lost.
+    fn ends_all(&self, id: AgentId) -> bool {
+        self.needs.on_loss == OnAgentLoss::Abort && self.runs(id)
+    }
+
+    /// An agent is lost whose loss ends the run.
+    fn abort_for(&mut self, at: Moment, id: AgentId, event: Event, how: &str) -> Vec<Action> {
+        let name = &self.members[&id].name;
+        let text = format!("aborted: {name} {how}, and a loss is to end the run");
+        let ending = Ending {
+            why: Why::AgentLost,
+            text: text.clone(),
+        };
+        let mut actions = self.part_over(at, event, ending);
+        if let Phase::Load { .. } = self.phase {
+            actions.extend(self.stop(at, StopMode::StopInterrupt, Why::AgentLost, text));
+        }
+        actions
     }
 
     /// A lost agent is back.

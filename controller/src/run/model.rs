@@ -55,6 +55,31 @@ pub struct Limits {
     pub teardown: Option<u64>,
 }
 
+impl Limits {
+    /// Of a run whose plan is not known yet.
+    #[must_use]
+    pub fn new(prepare: u64, lease: u64) -> Self {
+        let mut limits = Self {
+            prepare,
+            load: 0,
+            drain: 0,
+            grace: 0,
+            lease: 0,
+            lead: 250_000_000,
+            setup: None,
+            teardown: None,
+        };
+        limits.set_lease(lease);
+        limits
+    }
+
+    /// With another lease, and the grace that follows from it.
+    pub fn set_lease(&mut self, lease: u64) {
+        self.lease = lease;
+        self.grace = lease.saturating_add(2_000_000_000);
+    }
+}
+
 /// When, and how far away the farthest agent is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {

@@ -55,6 +55,14 @@ pub(super) fn losses() -> Vec<Story<'static>> {
             ]),
         ),
         (
+            "an agent's lease was over while nobody was there to notice, and a loss is to end the run",
+            policy(OnAgentLoss::Abort),
+            after(vec![
+                (3, Event::Left(2), "drain | cut"),
+                (4, Event::Done(1), "teardown | END AgentLost 122"),
+            ]),
+        ),
+        (
             "the only agent is lost, and that is to end the run",
             policy(OnAgentLoss::Abort),
             after(vec![

@@ -43,16 +43,22 @@ impl Figures {
     pub fn of(interval: &Interval) -> Self {
         let mut sum = Self::new(Digits::Three);
         for (metric, value) in interval.series.iter().flat_map(|series| &series.values) {
-            match (metric, value) {
-                (Metric::HttpReqs, Value::Counter(count)) => sum.requests += *count as u64,
-                (Metric::HttpReqFailed, Value::Rate { passes, .. }) => sum.failed += passes,
-                (Metric::Iterations, Value::Counter(count)) => sum.iterations += *count as u64,
-                (Metric::DroppedIterations, Value::Counter(count)) => sum.dropped += *count as u64,
-                (Metric::DataSent, Value::Counter(bytes)) => sum.sent += *bytes as u64,
-                (Metric::DataReceived, Value::Counter(bytes)) => sum.received += *bytes as u64,
-                (Metric::HttpReqDuration, Value::Trend(trend)) => sum.durations.merge(trend),
-                _ => {}
-            }
+            let (mine, more) = match (metric, value) {
+                (Metric::HttpReqs, Value::Counter(count)) => (&mut sum.requests, *count as u64),
+                (Metric::HttpReqFailed, Value::Rate { passes, .. }) => (&mut sum.failed, *passes),
+                (Metric::Iterations, Value::Counter(count)) => (&mut sum.iterations, *count as u64),
+                (Metric::DroppedIterations, Value::Counter(count)) => {
+                    (&mut sum.dropped, *count as u64)
+                }
+                (Metric::DataSent, Value::Counter(bytes)) => (&mut sum.sent, *bytes as u64),
+                (Metric::DataReceived, Value::Counter(bytes)) => (&mut sum.received, *bytes as u64),
+                (Metric::HttpReqDuration, Value::Trend(trend)) => {
+                    sum.durations.merge(trend);
+                    continue;
+                }
+                _ => continue,
+            };
+            *mine = mine.saturating_add(more);
         }
         sum
     }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 const SECOND: u64 = 1_000_000_000;
 /// Pieces that one stretch between two looks is cut into at most.
 const PIECES: u64 = 3_600;
+/// A stretch longer than this is spread evenly: an agent that was not heard did not keep to the plan.
+const CLOSE: u64 = 10 * SECOND;
 
 /// What was to be at an instant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -14,8 +16,8 @@ pub struct Look {
     pub run: u64,
     /// Arrivals of open scenarios that were due since T0.
     pub due: u64,
-    /// VUs that closed scenarios are to have now.
-    pub vus: u64,
+    /// VU time that closed scenarios were to hold since T0, in nanoseconds.
+    pub vu_ns: u64,
     /// Agents that make load now.
     pub agents: u32,
 }
@@ -77,17 +79,24 @@ impl Load {
     }
 }
 
-/// What was to be between two looks, cut at run seconds: where each piece begins and ends, and its part. What grew is taken to have
-/// grown evenly.
+/// What a stretch of run time asks for: arrivals that are due in it, and VU time.
+pub type Asks<'a> = &'a dyn Fn(u64, u64) -> (u64, u64);
+
+/// Run times up to which to look at what was to be, from the last one on: seconds' edges, and the end.
+pub fn looks(from: u64, to: u64) -> impl Iterator<Item = u64> {
+    pieces(from, to).map(|(_, end, _)| end)
+}
+
+/// What was to be between two looks, cut at run seconds: where each piece begins and ends, and its part. What grew between is taken to
+/// have grown evenly.
 pub fn planned(last: Look, look: Look) -> impl Iterator<Item = (u64, u64, Load)> {
     let due = look.due.saturating_sub(last.due) as f64;
-    let vus = (last.vus + look.vus) as f64 / 2.0;
+    let vu_seconds = look.vu_ns.saturating_sub(last.vu_ns) as f64 / 1e9;
     pieces(last.run, look.run).map(move |(from, to, share)| {
-        let seconds = (to - from) as f64 / 1e9;
         let load = Load {
-            seconds,
+            seconds: (to - from) as f64 / 1e9,
             due: due * share,
-            vus_planned: vus * seconds,
+            vus_planned: vu_seconds * share,
             agents: look.agents,
             ..Load::default()
         };
@@ -95,15 +104,25 @@ pub fn planned(last: Look, look: Look) -> impl Iterator<Item = (u64, u64, Load)>
     })
 }
 
-/// What an agent made between two moments of which it told, likewise.
-pub fn made(last: Held, held: Held) -> impl Iterator<Item = (u64, u64, Load)> {
+/// What an agent made between two moments of which it told, likewise. What grew is taken to have grown as the plan asks for it: evenly
+/// under steady load, and at an edge of the plan not before it.
+pub fn made(last: Held, held: Held, asks: Asks<'_>) -> impl Iterator<Item = (u64, u64, Load)> {
     let begun = held.begun.saturating_sub(last.begun) as f64;
     let vu_seconds = held.vu_ns.saturating_sub(last.vu_ns) as f64 / 1e9;
     let busy = (last.busy + held.busy) as f64 / 2.0;
+    let length = held.run.saturating_sub(last.run);
+    let parted = last.run / SECOND != held.run.saturating_sub(1) / SECOND && length <= CLOSE;
+    let asked = move |from, to| if parted { asks(from, to) } else { (0, 0) };
+    let (due, vu_ns) = asked(last.run, held.run);
+    let part = |of: u64, whole: u64, share: f64| match whole {
+        0 => share,
+        whole => of as f64 / whole as f64,
+    };
     pieces(last.run, held.run).map(move |(from, to, share)| {
+        let here = asked(from, to);
         let load = Load {
-            begun: begun * share,
-            vus: vu_seconds * share,
+            begun: begun * part(here.0, due, share),
+            vus: vu_seconds * part(here.1, vu_ns, share),
             vus_open: busy * (to - from) as f64 / 1e9,
             ..Load::default()
         };

@@ -56,6 +56,9 @@ pub struct Points {
     changed: BTreeSet<i64>,
     /// True if all of them did.
     redrawn: bool,
+    /// As they were told, those that did not change since.
+    #[serde(skip)]
+    told: BTreeMap<i64, Second>,
 }
 
 impl Default for Points {
@@ -65,6 +68,7 @@ impl Default for Points {
             cells: BTreeMap::new(),
             changed: BTreeSet::new(),
             redrawn: false,
+            told: BTreeMap::new(),
         }
     }
 }
@@ -76,6 +80,7 @@ impl Points {
         let place = self.cells.entry(key);
         place.or_insert_with(|| Cell::new(Digits::Two)).merge(cell);
         self.changed.insert(key);
+        self.told.remove(&key);
         while self.cells.len() > MOST {
             self.thin();
         }
@@ -89,6 +94,7 @@ impl Points {
             place.or_insert_with(|| Cell::new(Digits::Two)).merge(&cell);
         }
         self.changed.clear();
+        self.told.clear();
         self.redrawn = true;
     }
 
@@ -98,20 +104,25 @@ impl Points {
         if std::mem::take(&mut self.redrawn) {
             return (true, self.seconds());
         }
-        let cells = changed
-            .iter()
-            .filter_map(|key| self.cells.get_key_value(key));
-        (
-            false,
-            cells.map(|(key, cell)| self.second(*key, cell)).collect(),
-        )
+        let told = changed.into_iter().filter_map(|key| self.tell(key));
+        (false, told.collect())
     }
 
     /// All of them, as they are told.
     #[must_use]
-    pub fn seconds(&self) -> Vec<Second> {
-        let cells = self.cells.iter();
-        cells.map(|(key, cell)| self.second(*key, cell)).collect()
+    pub fn seconds(&mut self) -> Vec<Second> {
+        let keys: Vec<i64> = self.cells.keys().copied().collect();
+        keys.into_iter().filter_map(|key| self.tell(key)).collect()
+    }
+
+    /// One of them; its quantiles are looked up once.
+    fn tell(&mut self, key: i64) -> Option<Second> {
+        if let Some(told) = self.told.get(&key) {
+            return Some(*told);
+        }
+        let second = self.second(key, self.cells.get(&key)?);
+        self.told.insert(key, second);
+        Some(second)
     }
 
     /// All of them, for the report.

@@ -93,7 +93,7 @@ impl Seconds {
         let cell = Cell {
             figures,
             load: Load::default(),
-            until: until.min((second + 1) * SECOND),
+            until: until.min(second.saturating_add(1).saturating_mul(SECOND)),
         };
         self.put(second, cell);
     }
@@ -110,7 +110,7 @@ impl Seconds {
             rate: 0.0,
         });
         seat.durations.merge(&figures.durations);
-        seat.requests += figures.requests;
+        seat.requests = seat.requests.saturating_add(figures.requests);
         seat.until = seat.until.max(interval.to);
         // Intervals are cut at stage edges: some are short.
         let length = seat.until.saturating_sub(seat.from);
@@ -120,23 +120,25 @@ impl Seconds {
         }
     }
 
-    /// Takes a look at what is to be; about once a second.
+    /// What was seen at the last look.
+    #[must_use]
+    pub fn looked(&self) -> Look {
+        self.last
+    }
+
+    /// Takes a look at what was to be, as a rule at a second's edge.
     pub fn look(&mut self, look: Look) {
         if look.run <= self.last.run {
             return;
         }
-        let mut last = std::mem::replace(&mut self.last, look);
-        if last == Look::default() {
-            // There is no level yet to begin from.
-            last.vus = look.vus;
-        }
+        let last = std::mem::replace(&mut self.last, look);
         for piece in load::planned(last, look) {
             self.loaded(piece);
         }
     }
 
     /// Takes what a seat's agent made by an instant of its own. `came` is the run time from which it had a share.
-    pub fn held(&mut self, seat: u32, came: u64, held: Held) {
+    pub fn held(&mut self, seat: u32, came: u64, mut held: Held, asks: load::Asks<'_>) {
         let last = self.held.entry(seat).or_insert(Held {
             run: came,
             ..Held::default()
@@ -144,8 +146,10 @@ impl Seconds {
         if held.run <= last.run {
             return;
         }
+        // What is reckoned may have been reckoned a little too high before.
+        held.vu_ns = held.vu_ns.max(last.vu_ns);
         let last = std::mem::replace(last, held);
-        for piece in load::made(last, held) {
+        for piece in load::made(last, held, asks) {
             self.loaded(piece);
         }
     }
@@ -154,6 +158,13 @@ impl Seconds {
     #[must_use]
     pub fn held_until(&self, seat: u32) -> u64 {
         self.held.get(&seat).map_or(0, |held| held.run)
+    }
+
+    /// Run time up to which something is known of what any agent made.
+    #[must_use]
+    pub fn made_until(&self) -> u64 {
+        let until = self.held.values().map(|held| held.run);
+        until.max().unwrap_or(0)
     }
 
     fn loaded(&mut self, (from, to, load): (u64, u64, Load)) {
@@ -214,7 +225,7 @@ impl Seconds {
 
     /// All points, for whoever comes now.
     #[must_use]
-    pub fn all(&self) -> v1::Seconds {
+    pub fn all(&mut self) -> v1::Seconds {
         v1::Seconds {
             all: true,
             points: self.points.seconds(),

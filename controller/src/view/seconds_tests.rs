@@ -108,14 +108,14 @@ fn a_point_of_several_seconds_grows_and_begins_where_it_did() {
             "all again once they are thinned"
         );
     }
-    let last = |seconds: &Seconds| seconds.all().points.last().and_then(|point| point.span);
-    let span = last(&seconds).unwrap_or_default();
+    let last = |seconds: &mut Seconds| seconds.all().points.last().and_then(|point| point.span);
+    let span = last(&mut seconds).unwrap_or_default();
     assert_eq!((span.from_ns, span.to_ns), (600 * SECOND, 601 * SECOND));
     seconds.observe(&second(0, 601, 3, 5));
     seconds.let_go(602);
     let news = seconds.news().unwrap_or_default();
     assert_eq!((news.all, requests(&news.points)), (false, vec![4]));
-    let span = last(&seconds).unwrap_or_default();
+    let span = last(&mut seconds).unwrap_or_default();
     assert_eq!(
         (span.from_ns, span.to_ns, span.rate),
         (600 * SECOND, 602 * SECOND, 2.0)
@@ -134,37 +134,90 @@ fn seconds_that_nobody_completes_do_not_pile_up() {
     assert_eq!(sum, 1_000);
 }
 
+/// 90 arrivals a second and 30 VUs for 10 s, of which 3 s in the middle are made with three times as many.
+fn asks(from: u64, to: u64) -> (u64, u64) {
+    let until =
+        |run: u64| run.min(10_000 * MS) + 2 * (run.clamp(4_000 * MS, 7_000 * MS) - 4_000 * MS);
+    let due = |run: u64| until(run) * 90 / 1_000 / MS;
+    (due(to) - due(from), (until(to) - until(from)) * 30)
+}
+
 #[test]
-fn steady_load_is_even_whenever_its_agents_tell_of_it() {
+fn points_are_as_even_as_the_load_whenever_its_agents_tell_of_it() {
     let mut seconds = Seconds::default();
-    // Heartbeats every half second, each agent's at an instant of its own.
+    // Heartbeats every half second, each agent's at an instant of its own, and the last after its end.
     for (seat, at) in [(0, 170), (1, 490), (2, 333)] {
-        for beat in 0..40 {
+        for beat in 0..21 {
             let run = (at + beat * 500) * MS;
+            let (due, vu_ns) = asks(0, run);
             let held = Held {
                 run,
-                begun: 30 * run / 1_000_000_000,
-                vu_ns: 10 * run,
+                begun: due / 3,
+                vu_ns: vu_ns / 3,
                 busy: 2,
             };
-            seconds.held(seat, 0, held);
+            seconds.held(seat, 0, held, &asks);
         }
     }
-    seconds.look(Look {
-        run: 15_000_000_000,
-        due: 15 * 90,
-        vus: 30,
-        agents: 3,
-    });
+    for run in load::looks(0, seconds.made_until()) {
+        let (due, vu_ns) = asks(0, run);
+        seconds.look(Look {
+            run,
+            due,
+            vu_ns,
+            agents: 3,
+        });
+    }
     seconds.end();
     let points = seconds.points();
-    for point in &points[1..15] {
-        assert!((point.vus - 30.0).abs() < 1e-6, "{point:?}");
-        assert!((point.vus_open - 6.0).abs() < 1e-6, "{point:?}");
-        // Whole iterations, so by at most one of each agent at each edge.
-        assert!((point.begun - 90.0).abs() <= 6.0, "{point:?}");
-        assert!((point.due - 90.0).abs() < 1e-6, "{point:?}");
+    for (second, point) in points.iter().enumerate() {
+        let factor = match second {
+            0..4 | 7..10 => 1.0,
+            4..7 => 3.0,
+            _ => 0.0,
+        };
+        assert!(point.vus <= point.vus_planned + 1e-6);
+        assert!(
+            (point.vus - 30.0 * factor).abs() < 1e-6,
+            "{second}: {point:?}"
+        );
+        assert!(
+            (point.due - 90.0 * factor).abs() < 1e-6,
+            "{second}: {point:?}"
+        );
+        // Whole iterations, so by less than one of each agent at each edge.
+        assert!(
+            (point.begun - 90.0 * factor).abs() <= 3.0,
+            "{second}: {point:?}"
+        );
+        if second < 10 && second > 0 {
+            assert!((point.vus_open - 6.0).abs() < 1e-6, "{second}: {point:?}");
+        }
     }
+    assert_eq!(points.len(), 11, "the last one is short: {points:?}");
+    let begun: f64 = points.iter().map(|point| point.begun).sum();
+    assert!((begun - 1439.0).abs() < 9.0, "{begun}");
+}
+
+#[test]
+fn what_was_reckoned_too_high_is_not_counted_twice() {
+    let mut seconds = Seconds::default();
+    let evenly = |from, to| (0, to - from);
+    for (run, vu_ns) in [(500, 500), (1_000, 1_040), (1_500, 1_020), (2_000, 2_000)] {
+        let held = Held {
+            run: run * MS,
+            vu_ns: vu_ns * MS,
+            ..Held::default()
+        };
+        seconds.held(0, 0, held, &evenly);
+    }
+    seconds.look(Look {
+        run: 2_000 * MS,
+        ..Look::default()
+    });
+    seconds.end();
+    let held: f64 = seconds.points().iter().map(|point| point.vus).sum();
+    assert!((held - 2.0).abs() < 1e-9, "{held}");
 }
 
 proptest! {

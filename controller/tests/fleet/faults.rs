@@ -44,6 +44,17 @@ async fn an_agent_of_another_protocol_is_refused_with_both_versions() {
         text.contains("protocol 2") && text.contains("protocol 1"),
         "{text}"
     );
+    // Where an operator looks for an agent that is not there.
+    let mut control = server.control().await;
+    let fleet = control.agents(v1::AgentsRequest {}).await.unwrap();
+    let fleet = fleet.into_inner();
+    assert!(fleet.agents.is_empty());
+    assert_eq!(fleet.refused.len(), 1, "{:?}", fleet.refused);
+    assert_eq!(
+        (&fleet.refused[0].reason, fleet.refused[0].times),
+        (&text, 1)
+    );
+    assert!(fleet.refused[0].address.starts_with("127.0.0.1:"));
     assert!(
         patiently("the stream's end", inbox.message())
             .await
@@ -341,6 +352,7 @@ async fn a_lost_agent_that_comes_back_is_heard_out_and_gets_nothing_more_to_do()
         panic!("it was not told to stop")
     };
     assert_eq!(order.mode(), v1::StopMode::StopInterrupt);
+    assert!(order.only_you, "the run goes on");
     assert_eq!(sleeps.acks.last(), Some(&0), "and it learns what arrived");
     sleeps.set(ScenarioTotals {
         requests: 15,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod absurd;
 mod changes;
 mod courses;
 mod crowd;
@@ -10,6 +11,7 @@ mod faults;
 mod outputs;
 mod phases;
 mod shares;
+mod slow;
 mod telling;
 mod views;
 mod watch;

@@ -119,7 +119,7 @@ async fn a_loss_ends_the_run_that_asks_for_it() {
     tokio::join!(stays.begin(), dies.begin());
     dies.die();
     assert!(
-        matches!(stays.next().await, To::Stop(order) if order.mode() == StopMode::StopInterrupt)
+        matches!(stays.next().await, To::Stop(order) if order.mode() == StopMode::StopInterrupt && !order.only_you)
     );
     stays.done().await;
     let (report, over) = watch.over().await;

@@ -132,6 +132,11 @@ async fn whoever_comes_late_sees_everything_so_far() {
     let (report, _) = early.over().await;
     late.over().await;
     assert_eq!(early.points, late.points);
+    let mut after = Watch::of(&mut control, &run).await;
+    after.over().await;
+    let (last, seen) = (early.view.clone(), after.view);
+    assert!(last.is_some_and(|last| last.whole.unwrap().requests == 200));
+    assert_eq!(early.view, seen, "how it stood in the end");
     let told: Vec<(f64, u64, f64)> = early
         .points
         .values()

@@ -157,9 +157,11 @@ fn runs_that_wait_for_their_turn_still_do_in_a_later_life_and_those_that_are_ove
 #[test]
 fn a_clock_that_was_estimated_is_set_by_what_an_agent_says() {
     let rig = Rig::begun(FakeDisk::new(9));
+    let agent = rig.id(0);
     // The rig's heartbeats do not tell; one that does, half a round trip of 2 ms ago:
-    assert_eq!(rig.clock_error(5_000_000), Some(6_000_000));
-    assert_eq!(rig.clock_error(-5_000_000), Some(-4_000_000));
+    assert_eq!(rig.clock_error(agent, 5_000_000), Some(6_000_000));
+    assert_eq!(rig.clock_error(agent, -5_000_000), Some(-4_000_000));
+    assert_eq!(rig.clock_error(99, 5_000_000), None, "who makes no load");
 }
 
 #[test]
@@ -234,6 +236,86 @@ fn a_controller_that_stood_still_gives_nobody_up_before_one_more_lease_is_over()
 }
 
 #[test]
+fn whoever_holds_the_lease_of_an_earlier_life_is_not_given_up_before_it_is_over() {
+    let seconds = std::time::Duration::from_secs;
+    let mut rig = Rig::begun(FakeDisk::new(23));
+    assert_eq!(rig.lease_ms, 5_000);
+    // A longer one holds from when it is told.
+    rig.own_lease = seconds(60);
+    rig.crash(true);
+    assert_eq!(rig.lease_ms, 60_000);
+    rig.ticks(10);
+    for own in [1, 1, 2] {
+        // A shorter one does not: one agent cannot dial, and has not heard of it.
+        rig.own_lease = seconds(own);
+        rig.restart(true);
+        rig.redial(0);
+        assert_eq!(rig.lease_ms, 60_000, "and nor is it told");
+        rig.ticks_with(100, 0..1);
+        assert_eq!(rig.running(), ["a-0", "a-1"]);
+        rig.redial(1);
+    }
+    rig.ticks(310);
+    // A checkpoint was written meanwhile, of which the next life begins.
+    assert_eq!(rig.segments(), 1);
+    rig.restart(false);
+    rig.redial(0);
+    rig.ticks_with(605, 0..1);
+    assert_eq!(rig.running(), ["a-0", "a-1"]);
+    rig.ticks_with(3, 0..1);
+    assert_eq!(rig.running(), ["a-0"]);
+    let notes = rig.finish().run.notes;
+    let told: Vec<_> = notes.iter().filter(|n| n.contains("--lease")).collect();
+    assert_eq!(
+        told,
+        [
+            "the controller was started again with --lease 1m0s; until then the run's lease was 5s",
+            "the controller was started again with --lease 1s; the run keeps its lease of 1m0s, which agents may still hold",
+            "the controller was started again with --lease 2s; the run keeps its lease of 1m0s, which agents may still hold",
+        ]
+    );
+}
+
+#[test]
+fn who_watches_after_a_restart_is_not_told_of_what_is_past_nor_of_a_rate_that_nobody_made() {
+    let rates = |events: &mut tokio::sync::broadcast::Receiver<proto::v1::RunEvent>| {
+        let mut rates = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            if let Some(proto::v1::run_event::Event::Progress(progress)) = event.event {
+                rates.push(progress.rate);
+            }
+        }
+        rates
+    };
+    let mut rig = Rig::begun(FakeDisk::new(29));
+    let (_, mut events) = rig.watch();
+    let second = |rig: &mut Rig| {
+        rig.interval(0, 40);
+        rig.ticks(10);
+    };
+    for _ in 0..5 {
+        second(&mut rig);
+    }
+    assert_eq!(rates(&mut events)[2..], [40.0; 3]);
+    // Load goes on while nobody directs it, and is told all at once.
+    rig.freeze(25);
+    rig.restart(false);
+    let (state, mut events) = rig.watch();
+    assert_eq!(state, "", "that load is to begin was said before it began");
+    rig.redial(0);
+    for _ in 0..3 {
+        rig.interval(0, 40);
+    }
+    for _ in 0..5 {
+        second(&mut rig);
+    }
+    let told = rates(&mut events);
+    assert_eq!(told[3..], [40.0; 2], "{told:?}");
+    assert!(told.iter().all(|rate| *rate < 50.0), "{told:?}");
+    assert!(told[..3].iter().any(|rate| *rate > 30.0), "{told:?}");
+}
+
+#[test]
 fn whoever_told_all_and_heard_no_answer_hears_it_before_it_takes_part_anew() {
     let mut rig = Rig::begun(FakeDisk::new(19));
     rig.interval(1, 20);
@@ -247,4 +329,59 @@ fn whoever_told_all_and_heard_no_answer_hears_it_before_it_takes_part_anew() {
     let report = rig.finish();
     assert_eq!(report.metrics["http_reqs"].values["count"], 30.0);
     assert_eq!(report.conservation.completeness.merged, 2);
+}
+
+/// What the report of a run tells of its controller, that is or is not killed in the middle.
+fn told_of_itself(crash: Option<bool>) -> (Vec<String>, f64) {
+    let mut rig = Rig::begun(FakeDisk::new(23));
+    rig.interval(0, 10);
+    rig.saw(300_000_000, 0.0);
+    rig.saw(2_500_000_000, 0.0);
+    rig.ticks(5);
+    // Less than before; and a clock that was set.
+    rig.saw(1_200_000_000, -3.0);
+    rig.ticks(5);
+    if let Some(machine) = crash {
+        rig.crash(machine);
+    }
+    rig.saw(2_000_000_000, 0.0);
+    rig.saw(0, 7.5);
+    rig.ticks(5);
+    let report = rig.finish();
+    (report.run.notes, report.run.controller_lag_ms)
+}
+
+#[test]
+fn a_later_life_tells_what_an_earlier_one_saw_of_itself() {
+    let (notes, lag) = told_of_itself(None);
+    assert_eq!(lag, 2_500.0);
+    assert!(
+        matches!(notes.as_slice(), [behind, back, forward]
+            if behind.contains("is 2.5 s behind") && back.contains("set back by 3.0 s") && forward.contains("set forward by 7.5 s")),
+        "{notes:?}"
+    );
+    for machine in [false, true] {
+        assert_eq!(told_of_itself(Some(machine)), (notes.clone(), lag));
+    }
+}
+
+#[test]
+fn an_end_that_is_not_kept_yet_is_told_to_nobody() {
+    let mut rig = Rig::begun(FakeDisk::new(29));
+    rig.interval(0, 10);
+    rig.ticks(3);
+    let mut early = rig.watches();
+    let (_, follows) = early.try_recv().unwrap().unwrap();
+    assert!(follows.is_some(), "it goes on");
+    rig.interrupt();
+    let mut late = rig.watches();
+    assert!(late.try_recv().is_err(), "a crash now would undo its end");
+    rig.slow(0);
+    rig.ticks(1);
+    let (events, follows) = late.try_recv().unwrap().unwrap();
+    assert!(follows.is_none());
+    assert!(matches!(
+        events.last().and_then(|event| event.event.as_ref()),
+        Some(proto::v1::run_event::Event::Over(_))
+    ));
 }

@@ -9,14 +9,15 @@ use proto::v1::{self, RunInfo, RunOver, from_agent::Message as From, to_agent::M
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use throng_controller::active::Order;
-use throng_controller::director::{Director, Input};
+use throng_controller::director::{Director, Input, Watched};
 use throng_controller::journal::Folder;
 use throng_controller::link::{Link, Outgoing};
 use throng_controller::run::{AgentId, Needs, Part};
 use throng_controller::weights::Weights;
-use throng_controller::{Config, Report, service_fleet};
-use tokio::sync::{mpsc, oneshot};
+use throng_controller::{Config, Refusal, Report, service_fleet};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub(crate) const AGENTS: usize = 2;
 const DIR: &str = "/runs";
@@ -58,6 +59,10 @@ pub(crate) struct Rig {
     /// Ticks until the disk takes anything again.
     slow: usize,
     pub(crate) crashes: usize,
+    /// What the next life of the controller is started with.
+    pub(crate) own_lease: Duration,
+    /// The lease that agents were told last.
+    pub(crate) lease_ms: u32,
 }
 
 fn bundle() -> Bundle {
@@ -104,6 +109,8 @@ impl Rig {
             connections: 0,
             slow: 0,
             crashes: 0,
+            own_lease: Config::default().lease,
+            lease_ms: 0,
             disk,
         };
         rig.start();
@@ -181,7 +188,10 @@ impl Rig {
 
     fn start(&mut self) {
         let folder = Folder::open(Arc::new(self.disk.clone()), Path::new(DIR)).unwrap();
-        let config = Config::default();
+        let config = Config {
+            lease: self.own_lease,
+            ..Config::default()
+        };
         self.director = Some(Director::resuming(config, folder, Some(self.now)));
     }
 
@@ -212,10 +222,57 @@ impl Rig {
         self.ask(Input::Runs)
     }
 
+    /// Somebody watches the run: what is said of its state, and what follows.
+    pub(crate) fn watch(&mut self) -> (String, broadcast::Receiver<v1::RunEvent>) {
+        let run = self.run.clone();
+        let (events, follows) = self.ask(|reply| Input::Watch(run, reply)).unwrap();
+        let state = events.into_iter().find_map(|event| match event.event {
+            Some(v1::run_event::Event::State(state)) => Some(state.text),
+            _ => None,
+        });
+        (state.unwrap(), follows.unwrap())
+    }
+
+    /// The director sees itself so far behind, in nanoseconds, or its wall clock set by so many seconds.
+    pub(crate) fn saw(&mut self, behind_ns: u64, wall_step_s: f64) {
+        let (now, seen) = (
+            self.now,
+            v1::SawItself {
+                behind_ns,
+                wall_step_s,
+            },
+        );
+        self.director().saw_itself(now, seen);
+        self.listen();
+    }
+
+    /// Whoever watches the run now, before the disk takes anything more: the receiver of the answer.
+    pub(crate) fn watches(&mut self) -> oneshot::Receiver<Result<Watched, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        let run = self.run.clone();
+        self.take(Input::Watch(run, reply));
+        answer
+    }
+
+    /// Stops the run; the disk takes nothing of it.
+    pub(crate) fn interrupt(&mut self) {
+        self.slow(1_000);
+        let stop = v1::StopRequest {
+            run: self.run.clone(),
+            mode: v1::StopMode::StopInterrupt.into(),
+            ..v1::StopRequest::default()
+        };
+        let (reply, _) = oneshot::channel();
+        self.take(Input::Stop(stop, reply));
+        for agent in 0..AGENTS {
+            self.say_done(agent);
+        }
+    }
+
     fn over(&mut self) -> RunOver {
         let run = self.run.clone();
         let (events, _) = self.ask(|reply| Input::Watch(run, reply)).unwrap();
-        match events.into_iter().next().and_then(|event| event.event) {
+        match events.into_iter().next_back().and_then(|event| event.event) {
             Some(v1::run_event::Event::Over(over)) => over,
             other => panic!("it is not over: {other:?}"),
         }
@@ -253,6 +310,7 @@ impl Rig {
         for agent in &mut self.agents {
             while let Ok(Ok(message)) = agent.stream.try_recv() {
                 match message.message {
+                    Some(To::Welcome(welcome)) => self.lease_ms = welcome.lease_ms,
                     Some(To::Ack(ack)) => agent.kept.retain(|kept| kept.sequence > ack.sequence),
                     Some(To::Assign(assign)) => {
                         (agent.seat, agent.epoch) = (assign.seat, assign.epoch);
@@ -392,15 +450,20 @@ impl Rig {
         self.again(agent);
     }
 
+    /// The number by which an agent is known.
+    pub(crate) fn id(&self, agent: usize) -> AgentId {
+        self.agents[agent].id
+    }
+
     /// How far the director's clock is off for an agent whose run time is so much ahead of it.
-    pub(crate) fn clock_error(&self, ahead: i64) -> Option<i64> {
+    pub(crate) fn clock_error(&self, id: AgentId, ahead: i64) -> Option<i64> {
         let active = self.director.as_ref()?.active()?;
         let heartbeat = v1::Heartbeat {
             run_ns: Some(active.run_time(self.now) + ahead),
             rtt_ns: 2_000_000,
             ..v1::Heartbeat::default()
         };
-        active.clock_error(self.now, &heartbeat)
+        active.clock_error(self.now, id, &heartbeat)
     }
 
     /// What the director knows of the run, but for what going on itself changes.
@@ -430,13 +493,7 @@ impl Rig {
     pub(crate) fn crash(&mut self, machine: bool) {
         let before = self.slow == 0 && !machine;
         let before = before.then(|| self.remembered());
-        self.director = None;
-        if machine {
-            self.disk.crash();
-        }
-        self.slow(0);
-        self.now += S / 2;
-        self.start();
+        self.restart(machine);
         if let Some(before) = before {
             assert_eq!(self.remembered(), before, "what is relived is what was");
         }
@@ -448,6 +505,17 @@ impl Rig {
         for agent in 0..AGENTS {
             self.lease(agent, 3);
         }
+    }
+
+    /// The same, and no agent has dialed it yet.
+    pub(crate) fn restart(&mut self, machine: bool) {
+        self.director = None;
+        if machine {
+            self.disk.crash();
+        }
+        self.slow(0);
+        self.now += S / 2;
+        self.start();
     }
 
     /// Makes the run's directory look as if its end had not been written.

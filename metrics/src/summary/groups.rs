@@ -18,8 +18,8 @@ pub(super) fn tree(store: &Store, declared: &[(String, String)]) -> Group {
             (Metric::Checks, Value::Rate { passes, total }) => {
                 let name = name_of(tags);
                 let sums = seen.entry((path.to_owned(), name)).or_default();
-                sums.0 += passes;
-                sums.1 += total.saturating_sub(*passes);
+                sums.0 = sums.0.saturating_add(*passes);
+                sums.1 = sums.1.saturating_add(total.saturating_sub(*passes));
             }
             (Metric::GroupDuration, _) => {
                 paths.insert(path.to_owned());

@@ -208,3 +208,13 @@ fn each_wrong_header_has_its_error() {
     );
     assert!(histogram.is_empty());
 }
+
+#[test]
+fn merged_counts_stay_at_the_largest_there_is_rather_than_wrap() {
+    let mut sum = Histogram::compact(Digits::Three);
+    sum.record_n(5, u64::MAX - 1);
+    let same = sum.clone();
+    sum.merge(&same);
+    let counts: Vec<u64> = sum.buckets().map(|(_, count)| count).collect();
+    assert_eq!((counts, sum.len()), (vec![u64::MAX], u64::MAX));
+}

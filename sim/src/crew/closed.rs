@@ -157,6 +157,7 @@ impl Closed {
                     continue;
                 }
                 *begun += 1;
+                site.totals.due += 1;
             }
             if self.leased {
                 let want = ownership.count_below(site.seat, curve.max()).max(1) * 2;
@@ -184,7 +185,23 @@ impl Closed {
             self.busy.insert(vu, busy);
         }
         let spent = self.leased && self.last && self.store.iter().all(Range::is_empty);
+        if here >= curve.end() {
+            self.time_is_up(site, view, curve.max());
+        }
         self.busy.is_empty() && (spent || here >= curve.end())
+    }
+
+    /// What VUs that count their own iterations have not begun by now is dropped.
+    fn time_is_up(&mut self, site: &mut Site, view: &View<'_>, vus: u64) {
+        let Some(each) = self.each else {
+            return;
+        };
+        for vu in (0..vus).filter(|vu| view.shares.under(0).owner(*vu) == site.seat) {
+            let begun = self.begun.entry(vu).or_default();
+            let left = each - std::mem::replace(begun, each);
+            site.totals.due += left;
+            site.totals.dropped += left;
+        }
     }
 
     /// Ends the iterations whose time has come.

@@ -31,6 +31,7 @@ impl World {
         host.frozen = false;
         host.waiting.clear();
         let incarnation = host.random.number();
+        self.lives.insert(incarnation, life);
         let hello = Hello {
             protocol: proto::PROTOCOL,
             version: "sim".to_owned(),
@@ -212,17 +213,19 @@ impl World {
         let Some(process) = &mut self.hosts[number].process else {
             return;
         };
+        // Every host here has booted before the run.
+        let t0 = u64::try_from(muster.t0).unwrap_or(0);
         let crew = Crew::new(Orders {
             plan: muster.plan,
             shares: muster.part.shares,
             waiting: muster.part.waiting,
             seat: muster.part.seat as usize,
-            t0: muster.t0,
+            t0,
             control: muster.control,
             life: process.life,
         });
         process.crew = Some((crew, Arc::clone(&muster.fence)));
-        process.begins = Some(muster.t0);
+        process.begins = Some(t0);
         self.mustered.insert(process.life);
         self.note(format_args!("a{number} musters"));
     }
@@ -335,7 +338,15 @@ impl World {
             let message = process
                 .core
                 .next(reads, || crew.map(|crew| vitals(crew, reads)));
-            let Some(message) = message else { break };
+            let Some(mut message) = message else { break };
+            if self.sabotage == Some(Sabotage::OtherBytes)
+                && let from_agent::Message::Interval(interval) = &mut message
+            {
+                let of = (interval.incarnation, interval.agent, interval.sequence);
+                if self.intervals.contains_key(&of) {
+                    interval.to_ns += 1;
+                }
+            }
             self.note(format_args!("a{number} says {}", Up(&message)));
             let leaves = matches!(message, from_agent::Message::Leave(_));
             self.send(line, Way::Up, Packet::Up(message));

@@ -9,6 +9,7 @@ use crate::random::Random;
 use crate::sabotage::Sabotage;
 use crate::schedule::Time;
 use crate::setting::Setting;
+use crate::timetable::Timetable;
 use controller::Config;
 use controller::Refusal;
 use controller::active::{Order, Said};
@@ -364,6 +365,14 @@ impl World {
                 interval.sequence
             ));
         }
+        let of = (reader.incarnation, interval.agent, interval.sequence);
+        let first = self.intervals.entry(of).or_insert_with(|| interval.clone());
+        if *first != interval {
+            self.target.broken(format!(
+                "interval {} was sent again, and is another",
+                interval.sequence
+            ));
+        }
         if self.sabotage == Some(Sabotage::NoDedupe) {
             let taken = self
                 .renumbered
@@ -395,6 +404,7 @@ impl World {
 
     /// After whatever the director did: its answers, what it sends, what it tells whoever watches.
     fn directed(&mut self) {
+        self.look_inside();
         if !self.controller.writing && self.controller.director.is_some() {
             self.controller.writing = true;
             let takes = self.controller.random.between(MS / 5, 20 * MS);
@@ -438,6 +448,7 @@ impl World {
             return;
         }
         self.note(format_args!("the controller goes on"));
+        self.look_again();
         if self.controller.run.is_empty() {
             self.start();
             return;
@@ -532,7 +543,10 @@ impl World {
                 };
                 let ways: Vec<u64> = self.net.weather.iter().map(way).collect();
                 let clock = self.controller.clock;
-                self.target.named(clock, go.t0_ns, &self.plan, &ways);
+                let lease = u64::try_from(self.controller.lease.as_nanos()).unwrap_or(0);
+                let plan = &self.plan;
+                self.target
+                    .named(|| Timetable::new(clock, go.t0_ns, plan, &ways, lease));
                 self.t0 = Some(go.t0_ns);
             }
             to_agent::Message::Welcome(welcome)

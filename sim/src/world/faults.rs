@@ -1,5 +1,6 @@
 //! What goes wrong: hosts, ways and the controller, and what people ask of a run meanwhile.
 
+use super::inside::Killed;
 use super::{Happening, MS, World};
 use crate::net::Way;
 use crate::setting::Fault;
@@ -47,6 +48,7 @@ impl World {
             Fault::Drain { host } => {
                 let process = self.hosts[host].process.as_mut();
                 if process.is_some_and(|process| !std::mem::replace(&mut process.told, true)) {
+                    self.short |= self.setting.min == 0 && self.t0.is_none();
                     self.step(host, Event::ShutDown);
                 }
             }
@@ -64,15 +66,23 @@ impl World {
                 self.controller.frozen = true;
                 self.schedule.at(now + time, Happening::Thaw(None));
             }
-            Fault::Down { machine, time } => {
+            Fault::Down {
+                machine,
+                time,
+                lease,
+            } => {
                 if self.controller.full || self.controller.director.is_none() {
                     return;
                 }
                 self.thaw(None);
+                self.inside.down = Some(now);
                 for line in self.controller.crash(machine) {
                     if !machine {
                         self.send(line, Way::Down, crate::net::Packet::End);
                     }
+                }
+                if let Some(lease) = lease.filter(|_| self.sabotage.is_none()) {
+                    self.controller.config.lease = lease;
                 }
                 self.schedule.at(now + time, Happening::Revive);
             }
@@ -122,6 +132,10 @@ impl World {
             return;
         };
         self.target.gone(process.life);
+        if process.crew.is_some() && process.begins.is_none() {
+            let (life, at) = (process.life, self.schedule.now());
+            self.inside.killed.push(Killed { life, at });
+        }
         let line = process.line;
         drop(process.writing);
         if !closes {
@@ -155,7 +169,6 @@ impl World {
 
     fn change(&mut self, change: change_request::Change) {
         self.stopped = true;
-        self.target.changed();
         let request = ChangeRequest {
             run: self.controller.run.clone(),
             who: "sim".to_owned(),

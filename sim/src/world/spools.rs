@@ -182,7 +182,7 @@ impl World {
             target: &self.target,
             spooled: &self.spooled,
             mustered: &self.mustered,
-            changed: self.stopped,
+            changed: self.stopped || self.plan.options.on_agent_loss == plan::OnAgentLoss::Abort,
         };
         judge::merged(&spools, self.merged()?.as_ref())
     }

@@ -165,6 +165,7 @@ impl Control for Fake {
         };
         Ok(Response::new(v1::AgentsReply {
             agents: vec![agent],
+            refused: Vec::new(),
         }))
     }
 

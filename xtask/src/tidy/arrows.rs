@@ -28,6 +28,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "controller",
             "demo",
             "web",
+            "fuzz",
         ],
     ),
     (
@@ -44,6 +45,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "journal",
             "proto",
             "trust",
+            "web",
         ],
     ),
     (

@@ -45,7 +45,7 @@ impl Core {
                 self.act(Action::Look(Look { run, epoch }, plan));
             }
             Decision::Answer(answer) => self.answer(Message::Prepared(answer)),
-            Decision::Muster { part, plan, t0_ns } => match self.pings.best() {
+            Decision::Muster { part, plan, t0_ns } => match self.pings.best(self.now) {
                 Some(ping) => self.muster(part, plan, t0_ns, ping),
                 None => self.waiting = Some((part, plan, t0_ns)),
             },
@@ -144,7 +144,8 @@ impl Core {
         self.work = Some(work);
         let plan = self.rows.complete(&part.run, plan);
         // What goes to others in a moment was promised to be free then: it is not begun for so short a time.
-        let run = self.now.saturating_sub(t0);
+        let run = i128::from(self.now) - i128::from(t0);
+        let run = u64::try_from(run.max(0)).unwrap_or(u64::MAX);
         let control = &self.desired;
         let given = to_be_given(&plan, control, &part.shares, part.seat as usize, run);
         part.waiting.resize_with(given.len(), BTreeSet::new);

@@ -112,8 +112,8 @@ pub struct Muster {
     pub part: Part,
     /// What the run means, with the rows that are this agent's.
     pub plan: Arc<Plan>,
-    /// Run time zero, in boot-time nanoseconds.
-    pub t0: u64,
+    /// Run time zero, in boot-time nanoseconds; negative if this machine has booted since.
+    pub t0: i64,
     /// Load may be made while this is open.
     pub fence: Arc<Fence>,
     /// What was changed in the run so far.

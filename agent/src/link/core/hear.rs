@@ -79,10 +79,22 @@ impl Core {
     fn pong(&mut self, pong: Pong) {
         self.pings.push(pong.echo_ns, pong.controller_ns, self.now);
         self.answered(pong.echo_ns.min(self.now));
-        if let Some(ping) = self.pings.best()
+        if let Some(ping) = self.pings.best(self.now)
             && let Some((part, plan, t0_ns)) = self.waiting.take()
         {
             self.muster(part, plan, t0_ns, ping);
+        }
+    }
+
+    /// Another controller may count on a shorter lease than the last one gave: what that one gave reaches no further than this one's
+    /// does from here.
+    pub(super) fn lease_at_most(&mut self, sent_ns: u64) {
+        let most = sent_ns.saturating_add(super::line::nanos(self.pace.lease));
+        self.leased = self.leased.min(most);
+        let work = self.work.as_ref().map(|work| &work.fence);
+        let phase = self.phase.as_ref().map(|phase| &phase.fence);
+        for fence in work.into_iter().chain(phase) {
+            fence.limit(most);
         }
     }
 

@@ -221,6 +221,7 @@ impl Core {
             lease,
             heartbeat: heartbeat.min(lease / 2),
         };
+        self.lease_at_most(sent_ns);
         if !self.orders.in_load() {
             // A welcome answers the hello. Load waits for the answer to a heartbeat: a controller that had given the agent up
             // says welcome too, and stops it right after.

@@ -34,7 +34,7 @@ use crate::phase::GivenRows;
 use keep::Keeping;
 use line::{Down, Line, Pace};
 use phase::PhaseWork;
-use plan::{Control, Plan};
+use plan::{Control, PhaseKind, Plan};
 use proto::v1::from_agent::Message;
 use proto::v1::{Hello, Welcome};
 use std::collections::VecDeque;
@@ -90,6 +90,8 @@ pub struct Core {
     desired: Arc<Control>,
     /// Setup or teardown, if it is done here.
     phase: Option<PhaseWork>,
+    /// Phases that were begun here, of the newest run that had one.
+    begun: Vec<(String, PhaseKind)>,
     /// What setup gave, as far as it is ours.
     rows: GivenRows,
     waiting: Option<Waiting>,
@@ -123,6 +125,7 @@ impl Core {
             work: None,
             desired: Arc::default(),
             phase: None,
+            begun: Vec::new(),
             rows: GivenRows::default(),
             waiting: None,
             patience_over: None,
@@ -196,9 +199,9 @@ impl Core {
         self.listen();
         if let Some(work) = &mut self.work
             && work.begins.is_some_and(|t0| self.now >= t0)
-            && let Some(ping) = self.pings.best().or(work.clock)
+            && let Some(ping) = self.pings.best(self.now).or(work.clock)
         {
-            let started = work.began(ping.controller(self.now), ping.rtt.div_ceil(2));
+            let started = work.began(ping.controller(self.now), ping.uncertainty);
             let run = started.run.clone();
             self.said(&run, Message::Started(started));
         }

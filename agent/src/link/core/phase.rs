@@ -1,6 +1,7 @@
 //! Setup or teardown as the link holds it: being done, or done and on its way to the controller in pieces.
 //!
-//! It is done once; whoever asks again is told again, from the first piece on.
+//! It is done once; whoever asks again is told again, from the first piece on. Also when the lease ran out meanwhile, and what it came to was
+//! dropped: that it was begun is known for as long as the run lasts.
 
 use super::{Action, Core};
 use crate::fence::Fence;
@@ -60,6 +61,11 @@ impl Core {
             phase.sent = 0;
             return;
         }
+        if self.was_begun(&run, kind) {
+            return;
+        }
+        self.begun.retain(|(of, _)| *of == run);
+        self.begun.push((run.clone(), kind));
         let fence = Arc::new(Fence::new(self.leased));
         let job = PhaseJob {
             plan: self.rows.complete(&run, plan),
@@ -85,8 +91,29 @@ impl Core {
             phase.sent = 0;
             return;
         }
-        let why = "the agent is not ready for it".to_owned();
-        for piece in pieces(run, kind, PhaseReport::unable(why), 0, 0) {
+        if !self.was_begun(run, kind) {
+            let why = "the agent is not ready for it".to_owned();
+            self.report_phase(run, kind, PhaseReport::unable(why));
+        }
+    }
+
+    /// True if a phase was begun here and dropped since. Nobody is to begin it again, so that is answered.
+    fn was_begun(&mut self, run: &str, kind: PhaseKind) -> bool {
+        let begun = self.begun.iter().any(|(of, it)| of == run && *it == kind);
+        if begun {
+            let why = "the agent's lease ran out while it was done".to_owned();
+            let problem = Some((PhaseTrouble::PhaseCut, why));
+            let report = PhaseReport {
+                problem,
+                ..PhaseReport::unable(String::new())
+            };
+            self.report_phase(run, kind, report);
+        }
+        begun
+    }
+
+    fn report_phase(&mut self, run: &str, kind: PhaseKind, report: PhaseReport) {
+        for piece in pieces(run, kind, report, 0, 0) {
             self.answer(Message::Phase(piece));
         }
     }

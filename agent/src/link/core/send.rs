@@ -67,7 +67,7 @@ impl Core {
     }
 
     pub(super) fn heartbeat(&self, vitals: Option<Vitals>) -> Heartbeat {
-        let ping = self.pings.best();
+        let ping = self.pings.best(self.now);
         let work = self.work.as_ref();
         let Vitals {
             totals,

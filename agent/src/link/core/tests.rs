@@ -6,6 +6,7 @@ mod drains;
 mod laws;
 mod leases;
 mod lines;
+mod phases;
 
 use super::*;
 use crate::crew::{Report, StopHow};

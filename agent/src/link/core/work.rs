@@ -44,8 +44,8 @@ pub(super) struct Work {
     wants: BTreeMap<u32, u64>,
     /// Scenarios whose wish is to be sent on this connection.
     unsent: BTreeSet<u32>,
-    /// Run time zero, unless there is none.
-    t0: Option<u64>,
+    /// Run time zero, unless there is none; negative if this machine has booted since.
+    t0: Option<i64>,
     /// T0, until it has passed.
     pub(super) begins: Option<u64>,
     /// The ping by which T0 was found, for when the line is down.
@@ -58,7 +58,7 @@ pub(super) struct Work {
 
 impl Work {
     /// Work that begins at `t0`.
-    pub(super) fn new(part: &Part, incarnation: u64, t0: Option<u64>, fence: Arc<Fence>) -> Self {
+    pub(super) fn new(part: &Part, incarnation: u64, t0: Option<i64>, fence: Arc<Fence>) -> Self {
         Self {
             run: part.run.clone(),
             left: None,
@@ -72,7 +72,7 @@ impl Work {
             wants: BTreeMap::new(),
             unsent: BTreeSet::new(),
             t0,
-            begins: t0,
+            begins: t0.map(|t0| u64::try_from(t0).unwrap_or(0)),
             clock: None,
             started: None,
             started_unsent: false,

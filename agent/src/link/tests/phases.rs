@@ -135,6 +135,7 @@ fn a_stop_cuts_setup() {
             run: "r".to_owned(),
             mode: StopMode::StopInterrupt.into(),
             reason: String::new(),
+            only_you: false,
         }))
         .await;
         let (_, end) = told(&mut line, PhaseKind::PhaseSetup).await;

@@ -155,6 +155,7 @@ fn stops_are_passed_on_and_the_run_ends_with_what_was_seen() {
                 run: run.to_owned(),
                 mode: mode.into(),
                 reason: String::new(),
+                only_you: false,
             };
             line.send(To::Stop(stop)).await;
         }
@@ -327,6 +328,7 @@ fn a_controller_that_does_not_read_is_still_obeyed_and_costs_bounded_memory() {
             run: "r".to_owned(),
             mode: StopMode::StopInterrupt.into(),
             reason: String::new(),
+            only_you: false,
         };
         line.send(To::Stop(stop)).await;
         assert_eq!(crew.told().await, Told::Stop(StopHow::Interrupt));

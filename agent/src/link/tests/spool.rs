@@ -128,7 +128,7 @@ fn what_the_controller_never_took_stays_on_disk_with_its_end() {
 }
 
 #[test]
-fn a_disk_that_is_full_costs_a_warning_and_nothing_else() {
+fn a_disk_that_is_full_costs_no_interval() {
     story(async {
         let disk = FakeDisk::new(1);
         disk.set_room(Some(10));

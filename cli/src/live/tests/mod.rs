@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod hostile;
 mod made_up;
 mod pictures;
 mod steps;

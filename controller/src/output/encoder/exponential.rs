@@ -16,15 +16,15 @@ impl Exponential {
     /// Of a trend whose nanoseconds are divided by `unit`.
     pub(super) fn new(trend: &Trend, scale: i32, unit: f64) -> Self {
         let per_doubling = f64::from(scale).exp2();
-        let (mut zeros, mut buckets) = (0, BTreeMap::new());
+        let (mut zeros, mut buckets) = (0_u64, BTreeMap::new());
         for (ns, count) in trend.histogram.buckets() {
             if ns == 0 {
-                zeros += count;
+                zeros = zeros.saturating_add(count);
             } else {
                 // Within the exact ends, so that no bucket lies beyond the largest value.
                 let value = ns.clamp(trend.min.max(1), trend.max.max(1)) as f64 / unit;
                 let index = (value.log2() * per_doubling).ceil() as i32;
-                *buckets.entry(index).or_default() += count;
+                add(&mut buckets, index, count);
             }
         }
         Self {
@@ -47,12 +47,17 @@ impl Exponential {
             let mut coarser = BTreeMap::new();
             for (index, count) in std::mem::take(&mut self.buckets) {
                 // Two in one: 2i−1 and 2i become i.
-                *coarser.entry((index + 1).div_euclid(2)).or_default() += count;
+                add(&mut coarser, (index + 1).div_euclid(2), count);
             }
             self.buckets = coarser;
         }
         self
     }
+}
+
+fn add(buckets: &mut BTreeMap<i32, u64>, index: i32, count: u64) {
+    let sum = buckets.entry(index).or_default();
+    *sum = sum.saturating_add(count);
 }
 
 #[cfg(test)]

@@ -47,7 +47,8 @@ impl Rows {
         let mut totals: BTreeMap<Metric, u64> = BTreeMap::new();
         let frame = second.frame;
         for (metric, _, value) in frame.fleet.iter() {
-            *totals.entry(metric).or_default() += samples(value);
+            let total: &mut u64 = totals.entry(metric).or_default();
+            *total = total.saturating_add(samples(value));
         }
         // What came later does not take the place of what was written.
         let start = second.unix_ns + i64::from(frame.later);

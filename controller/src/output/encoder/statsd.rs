@@ -40,7 +40,8 @@ impl Statsd {
         let mut samples: BTreeMap<Metric, u64> = BTreeMap::new();
         for (metric, _, value) in rows.iter() {
             if let Value::Trend(trend) = value {
-                *samples.entry(metric).or_default() += trend.count;
+                let sum: &mut u64 = samples.entry(metric).or_default();
+                *sum = sum.saturating_add(trend.count);
             }
         }
         for (metric, tags, value) in rows.iter() {

@@ -177,3 +177,31 @@ fn of_two_controllers_the_newer_one_is_obeyed() {
     played.take(Event::Dialed(Ok((welcome(1), played.now))));
     assert!(played.core.is_connected());
 }
+
+#[test]
+fn the_lease_of_a_controller_reaches_no_further_than_a_later_ones_shorter_one() {
+    let shorter = Welcome {
+        lease_ms: 1_000,
+        ..welcome(0)
+    };
+    // Idle, and another controller comes: what load it asks for goes by its lease alone.
+    let mut played = Played::new(|_| {});
+    played.welcome();
+    played.until(played.now + 2 * S);
+    played.take(Event::Broken("cut".to_owned()));
+    played.take(Event::Dialed(Ok((shorter.clone(), played.now))));
+    played.load();
+    let ends = played.core.open_until().unwrap();
+    assert!(ends <= played.now + S, "{}", ends - played.now);
+    // In load, and it dials again: workers test what it was told last.
+    let mut played = Played::new(|_| {});
+    played.welcome();
+    played.load();
+    played.take(Event::Broken("cut".to_owned()));
+    played.answers = false;
+    played.take(Event::Dialed(Ok((shorter, played.now))));
+    let ends = played.core.open_until().unwrap();
+    assert!(ends <= played.now + S, "{}", ends - played.now);
+    played.until(ends);
+    assert_eq!(played.stops(), [StopHow::Interrupt]);
+}

@@ -118,9 +118,38 @@ fn load_begins_when_the_controller_says_however_far_apart_the_clocks_are() {
             Action::Muster(muster) => Some(muster),
             _ => None,
         });
-        let off = muster.unwrap().t0.abs_diff(t0);
+        let off = muster.unwrap().t0.abs_diff(t0 as i64);
         assert!(off <= 2 * MS, "{off} ns off with clocks {offset} ns apart");
     }
+}
+
+#[test]
+fn who_comes_late_knows_the_run_time_also_if_its_machine_booted_after_t0() {
+    const AGO: u64 = 1_000_000 * S;
+    let mut played = Played::new(|_| {});
+    played.answers = false;
+    played.welcome();
+    played.hear_part(1, 1);
+    let controller = |local: u64| local + 2 * AGO;
+    let (echo_ns, controller_ns) = (played.now, controller(played.now + MS));
+    played.now += 2 * MS;
+    played.hear(Heard::Pong(Pong {
+        echo_ns,
+        controller_ns,
+    }));
+    assert!(played.now < AGO, "it booted after T0");
+    played.hear(Heard::Go(Go {
+        run: "r".to_owned(),
+        t0_ns: controller(played.now) - AGO,
+    }));
+    let run = AGO as i64;
+    let heartbeat = played.core.heartbeat(None);
+    assert_eq!(heartbeat.run_ns, Some(run));
+    let muster = played.actions.iter().find_map(|action| match action {
+        Action::Muster(muster) => Some(muster),
+        _ => None,
+    });
+    assert_eq!(muster.unwrap().t0, played.now as i64 - run);
 }
 
 #[test]
