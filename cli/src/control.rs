@@ -215,8 +215,9 @@ pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
         inner = next;
     }
     let text = inner.to_string();
-    // `(os error 111)` says nothing that the words before it do not.
-    match text.split_once(" (os error") {
+    // `(os error 111)` says nothing that the words before it do not, nor does where a library explains itself.
+    let said = text.split_once(" (os error");
+    match said.or_else(|| text.split_once(": https://docs.rs/")) {
         Some((words, _)) => words.to_owned(),
         None => text,
     }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use trust::Address;
 
 fn base(variable: &str, below_home: &str) -> Option<PathBuf> {
+    // What is empty or relative is to be taken for not set, says the specification.
+    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     std::env::var_os(variable)
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(below_home)))
-        .filter(|path| path.is_absolute())
+        .and_then(|path| absolute(path.into()))
+        .or_else(|| absolute(PathBuf::from(std::env::var_os("HOME")?).join(below_home)))
         .map(|path| path.join("throng"))
 }
 

@@ -47,6 +47,13 @@ impl Target {
         self.timetable.get_or_insert_with(timetable);
     }
 
+    /// A host states how far off its T0 may be.
+    pub fn stated(&mut self, host: usize, uncertainty: u64) {
+        if let Some(timetable) = &mut self.timetable {
+            timetable.stated(host, uncertainty);
+        }
+    }
+
     /// What was changed in the run so far.
     pub fn changed(&mut self, at: Time, control: &Control) {
         if let Some(timetable) = &mut self.timetable {

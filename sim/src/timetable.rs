@@ -56,6 +56,13 @@ impl Timetable {
         timetable
     }
 
+    /// What a host states of its T0's uncertainty counts, if its way is slower now than it used to be.
+    pub fn stated(&mut self, host: usize, uncertainty: u64) {
+        if let Some(slack) = self.slack.get_mut(host) {
+            *slack = uncertainty.saturating_add(SLACK).max(*slack);
+        }
+    }
+
     /// From now on agents may be told of this.
     pub fn change(&mut self, at: Time, control: &Control) {
         if self
@@ -197,6 +204,17 @@ mod tests {
         assert_eq!(begun(103 * S), None);
         assert!(begun(102 * S + S / 2).is_some());
         assert!(begun(118 * S).is_some());
+    }
+
+    #[test]
+    fn an_agent_may_be_off_by_what_it_states_and_no_more() {
+        const MS: u64 = S / 1_000;
+        let mut timetable = timetable();
+        let early = |timetable: &Timetable, by: u64| timetable.arrival(103 * S - by, 0, 0, 30);
+        assert!(early(&timetable, 50 * MS).is_some());
+        timetable.stated(0, 40 * MS);
+        assert_eq!(early(&timetable, 50 * MS), None);
+        assert!(early(&timetable, 70 * MS).is_some());
     }
 
     #[test]

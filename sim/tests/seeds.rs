@@ -115,6 +115,10 @@ fn what_was_found_stays_found() {
             "a merged report takes the stop of one that was lost and came back for its own, and not for the run's",
         ),
         (
+            3510,
+            "an agent that joins over a way that has become slow begins when it says, within the uncertainty that it states",
+        ),
+        (
             4609,
             "what an agent began that had not heard of a pause is begun by nobody else",
         ),

@@ -223,15 +223,9 @@ fn spool_dir(asked: Option<PathBuf>) -> Option<PathBuf> {
         Some(none) if none.as_os_str() == "none" => None,
         Some(dir) => Some(dir),
         None => {
-            let state = std::env::var_os("XDG_STATE_HOME")
-                .map(PathBuf::from)
-                .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))
-                .filter(|dir| dir.is_absolute());
-            Some(
-                state
-                    .unwrap_or_else(std::env::temp_dir)
-                    .join("throng/spool"),
-            )
+            let state = places::state();
+            let state = state.unwrap_or_else(|| std::env::temp_dir().join("throng"));
+            Some(state.join("spool"))
         }
     }
 }

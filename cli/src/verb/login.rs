@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, Error> {
             file.display()
         ),
         None => println!(
-            "the token is good at {} ({agents} agents), but there is nowhere to keep a certificate: HOME is not set",
+            "the token is good at {} ({agents} agents), but there is nowhere to keep a certificate: neither HOME nor XDG_CONFIG_HOME names a folder",
             address.url()
         ),
     }

@@ -348,6 +348,9 @@ impl World {
                 }
             }
             self.note(format_args!("a{number} says {}", Up(&message)));
+            if let from_agent::Message::Started(started) = &message {
+                self.target.stated(number, started.uncertainty_ns);
+            }
             let leaves = matches!(message, from_agent::Message::Leave(_));
             self.send(line, Way::Up, Packet::Up(message));
             if leaves {
